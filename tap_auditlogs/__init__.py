@@ -1,0 +1,1 @@
+"""Singer tap for the audit logs of Pigment, Cryptolens, OpenX, Xandr and Index Exchange."""

@@ -1,0 +1,1 @@
+"""What every vendor needs: HTTP, state, the run loop and writing. Knows no vendor."""

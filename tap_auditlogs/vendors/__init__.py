@@ -1,0 +1,9 @@
+"""The registry: every vendor the tap knows, in the order in which they run."""
+
+from tap_auditlogs.core.vendor import Vendor
+from tap_auditlogs.vendors import cryptolens, pigment
+
+VENDORS: tuple[Vendor, ...] = (
+    pigment.VENDOR,
+    cryptolens.VENDOR,
+)
