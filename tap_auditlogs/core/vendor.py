@@ -12,6 +12,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk import typing as th
 
+    from tap_auditlogs.core.http import HttpClient, HttpOptions
     from tap_auditlogs.core.stream import AuditStream
 
 Settings: t.TypeAlias = "Mapping[str, t.Any]"
@@ -30,7 +31,8 @@ class Vendor:
         title: The name people use, for example `Pigment`.
         package: The dotted name of the folder, from which optional parts such as the sandbox are loaded.
         settings: The properties of the vendor's settings object.
-        streams: The stream classes, in the order in which they are to run.
+        streams: The stream classes.
+        connect: Makes the HTTP client, with its authenticator, pace and rules, from valid settings.
         check_settings: Says what a JSON schema cannot: yields one message for each further fault of settings
             that are valid by their schema.
     """
@@ -40,6 +42,7 @@ class Vendor:
     package: str
     settings: th.PropertiesList
     streams: Sequence[type[AuditStream]]
+    connect: Callable[[Settings, HttpOptions], HttpClient]
     check_settings: Callable[[Settings], Iterable[str]] = field(default=_nothing_to_object)
 
     def load(self, part: str) -> ModuleType:

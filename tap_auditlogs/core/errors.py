@@ -1,0 +1,82 @@
+"""The tap's own errors: each says what failed, where, what the vendor answered and what to do."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class TapError(Exception):
+    """An expected failure, told in one message; its traceback would add nothing for the operator."""
+
+
+class StateError(TapError):
+    """A state that cannot be understood. It is refused, never taken for "no state"."""
+
+
+class OutputError(TapError):
+    """Standard output takes no more messages: the target is gone or the disk is full."""
+
+
+class ApiError(TapError):
+    """A vendor's API did not give what was asked for.
+
+    Attributes:
+        status: The HTTP status, where there was an answer.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str = "",
+        answer: str = "",
+        advice: str = "",
+        status: int | None = None,
+    ) -> None:
+        """Put the message together.
+
+        Args:
+            problem: What failed.
+            where: The vendor, stream or object it concerns.
+            answer: What the vendor said, in our words: never a body, a URL query or a secret.
+            advice: What the operator can do.
+            status: The HTTP status, where there was an answer.
+        """
+        self.status = status
+        message = f"{where}: {problem}" if where else problem
+        if answer:
+            message += f" ({answer})"
+        if advice:
+            message += f". {advice}"
+        super().__init__(message)
+
+
+class CredentialsError(ApiError):
+    """The vendor does not accept the credentials. Never tried again."""
+
+
+class RefusedError(ApiError):
+    """The vendor knows the credentials but does not allow this request. Never tried again."""
+
+
+class ProtocolError(ApiError):
+    """The vendor's answer contradicts what is known of its API; going on could lose records."""
+
+
+class TransientError(ApiError):
+    """A failure that is worth another try.
+
+    Attributes:
+        retry_after: The seconds the vendor asks to wait, where it says so.
+    """
+
+    def __init__(self, problem: str, *, retry_after: float | None = None, **parts: t.Any) -> None:
+        """Put the message together.
+
+        Args:
+            problem: What failed.
+            retry_after: The seconds the vendor asks to wait, where it says so.
+            **parts: As for `ApiError`.
+        """
+        super().__init__(problem, **parts)
+        self.retry_after = retry_after

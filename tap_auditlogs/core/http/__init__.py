@@ -1,0 +1,16 @@
+"""HTTP as every vendor needs it: one session, timeouts, retries, pacing, and nothing secret in a message."""
+
+from tap_auditlogs.core.http.auth import BearerAuthenticator, Token, TokenAuthenticator
+from tap_auditlogs.core.http.client import HttpClient, HttpOptions
+from tap_auditlogs.core.http.response import ApiResponse
+from tap_auditlogs.core.http.throttle import Throttle
+
+__all__ = [
+    "ApiResponse",
+    "BearerAuthenticator",
+    "HttpClient",
+    "HttpOptions",
+    "Throttle",
+    "Token",
+    "TokenAuthenticator",
+]

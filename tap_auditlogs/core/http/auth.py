@@ -1,0 +1,134 @@
+"""Authenticators: they set headers only, so that no credential can end up in a URL."""
+
+from __future__ import annotations
+
+import abc
+import threading
+import time
+import typing as t
+from dataclasses import dataclass
+
+import requests
+from requests.auth import AuthBase
+
+from tap_auditlogs.core.redaction import redact
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RENEW_EARLY_SECONDS = 60.0
+
+
+class BearerAuthenticator(AuthBase):
+    """Sends a fixed key as `Authorization: Bearer`."""
+
+    def __init__(self, key: str) -> None:
+        """Keep the key.
+
+        Args:
+            key: The key, sent exactly as given.
+        """
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request.
+
+        Args:
+            request: The request about to be sent.
+
+        Returns:
+            The same request.
+        """
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token obtained from a vendor.
+
+    Attributes:
+        value: The token.
+        lifetime_seconds: How long it lives, counted from when it was asked for.
+    """
+
+    value: str
+    lifetime_seconds: float
+
+
+class TokenAuthenticator(AuthBase, abc.ABC):
+    """Obtains a token when first needed, shares it between threads and renews it shortly before its end.
+
+    Ages are measured on the monotonic clock, so that a change of the wall clock neither keeps a dead token
+    alive nor throws a good one away.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start without a token.
+
+        Args:
+            clock: Seconds that only go forward.
+        """
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._token: Token | None = None
+        self._renew_at = 0.0
+
+    @abc.abstractmethod
+    def fetch_token(self) -> Token:
+        """Ask the vendor for a new token.
+
+        Returns:
+            The token.
+
+        Raises:
+            ApiError: If there is none to be had.
+        """
+
+    def sign(self, request: requests.PreparedRequest, token: str) -> None:
+        """Put the token into a request; by default as `Authorization: Bearer`.
+
+        Args:
+            request: The request about to be sent.
+            token: The token's value.
+        """
+        request.headers["Authorization"] = f"Bearer {token}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request with the current token.
+
+        Args:
+            request: The request about to be sent.
+
+        Returns:
+            The same request.
+        """
+        self.sign(request, self.current())
+        return request
+
+    def current(self) -> str:
+        """Return a token that has some life left.
+
+        Returns:
+            The token's value.
+        """
+        with self._lock:
+            if self._token is None or self._clock() >= self._renew_at:
+                asked_at = self._clock()
+                token = self.fetch_token()
+                redact.add(token.value)
+                # Never renew more than half of a token's life early: a short one would be renewed per request.
+                margin = min(_RENEW_EARLY_SECONDS, token.lifetime_seconds / 2)
+                self._renew_at = asked_at + token.lifetime_seconds - margin
+                self._token = token
+            return self._token.value
+
+    def discard(self, value: str) -> None:
+        """Forget a token that the vendor has refused, unless another thread has replaced it already.
+
+        Args:
+            value: The refused token's value.
+        """
+        with self._lock:
+            if self._token is not None and self._token.value == value:
+                self._token = None

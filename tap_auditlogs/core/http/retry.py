@@ -1,0 +1,104 @@
+"""How long to wait before the next try, and when to stop trying."""
+
+from __future__ import annotations
+
+import math
+import random
+import typing as t
+from email.utils import parsedate_to_datetime
+
+from tap_auditlogs.core.errors import TransientError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from datetime import datetime
+
+MAX_TRIES = 5
+_LONGEST_RETRY_AFTER = 10.0**9
+
+
+class RetryBudget:
+    """The waits of one request.
+
+    Attributes:
+        tries: How often the request has been sent.
+        waited: The seconds waited so far.
+    """
+
+    def __init__(
+        self,
+        longest_total: float,
+        *,
+        rate_limit_window: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Start with nothing spent.
+
+        Args:
+            longest_total: The seconds that all waits together may take.
+            rate_limit_window: The vendor's rate limit window in seconds. When it throttles without saying for
+                how long, the tries are spread over this much.
+            jitter: Returns a number from 0 to 1 that spreads the waits of tries made side by side.
+        """
+        self._longest_total = longest_total
+        self._first_throttled_wait = rate_limit_window / (2 ** (MAX_TRIES - 1) - 1)
+        self._jitter = jitter
+        self.tries = 1
+        self.waited = 0.0
+
+    def waits(self) -> Generator[float, TransientError, None]:
+        """Generate the wait after each failure; ends when the next one would exceed the budget.
+
+        It is a wait generator of the `backoff` library, which sends each failure in.
+
+        Yields:
+            Seconds.
+        """
+        error = yield 0.0  # the library primes the generator with this first step
+        while True:
+            wait = self._wait_after(error)
+            if self.waited + wait > self._longest_total:
+                return
+            self.waited += wait
+            self.tries += 1
+            error = yield wait
+
+    def _wait_after(self, error: TransientError) -> float:
+        if error.retry_after is not None:
+            return error.retry_after + self._jitter()
+        first = self._first_throttled_wait if error.status == 429 else 1.0  # noqa: PLR2004 - Too Many Requests
+        return first * 2 ** (self.tries - 1) * (1 + self._jitter() / 4)
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Read a `Retry-After` header.
+
+    Args:
+        value: Seconds or an HTTP date; two headers may have been joined with a comma, then the longer counts.
+        now: The server's time.
+
+    Returns:
+        Seconds to wait, or None if the header says nothing usable.
+    """
+    if value is None:
+        return None
+    if (moment := _http_date(value)) is not None:
+        return max(0.0, math.ceil((moment - now).total_seconds()))
+    waits = [_seconds(part) for part in value.split(",")]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return min(seconds, _LONGEST_RETRY_AFTER) if seconds >= 0 else None  # NaN is not >= 0

@@ -1,0 +1,33 @@
+"""Keeps requests under a vendor's rate limit before the vendor has to say so."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cached_property
+
+if t.TYPE_CHECKING:
+    from pyrate_limiter import Limiter
+
+
+class Throttle:
+    """At most so many requests in any window of time, counted in this process, for all threads together."""
+
+    def __init__(self, requests: int, *, per_seconds: float) -> None:
+        """Set the limit.
+
+        Args:
+            requests: How many requests a window may hold.
+            per_seconds: The length of the window.
+        """
+        self._requests = requests
+        self._seconds = per_seconds
+
+    @cached_property
+    def _limiter(self) -> Limiter:
+        from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - a quarter second of CPU that --version need not spend
+
+        return Limiter(Rate(self._requests, round(self._seconds * 1000)))
+
+    def wait(self) -> None:
+        """Return when the next request may be sent."""
+        self._limiter.try_acquire("request", blocking=True)

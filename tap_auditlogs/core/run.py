@@ -1,0 +1,117 @@
+"""The run loop: one stream's failure never stops the others, and the exit code tells the truth."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import typing as t
+from dataclasses import dataclass
+
+from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
+
+from tap_auditlogs.core.errors import OutputError, TapError
+from tap_auditlogs.core.interrupts import Interrupted
+from tap_auditlogs.core.writer import MessageWriter
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk import Stream, Tap
+
+logger = logging.getLogger(__name__)
+
+EXIT_COMPLETE = 0
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True)
+class _Failure:
+    stream: str
+    reason: str
+
+
+def run(tap: Tap, *, record_limit: int | None = None) -> int:
+    """Sync every selected stream and say how it went.
+
+    Args:
+        tap: The tap, its state loaded.
+        record_limit: Stop each stream after so many records (`--test`); then every stream counts as selected.
+
+    Returns:
+        The exit code: 0 if every selected stream was read to its end, 1 if not, 128 plus the number of the signal
+        that ended the run. After a signal it does not return: it ends the process, since threads may still be
+        waiting for the network.
+    """
+    writer = tap.message_writer
+    if not isinstance(writer, MessageWriter):
+        msg = "the run loop needs the tap's own message writer"
+        raise TypeError(msg)
+    try:
+        writer.interrupts.install()
+        return _sync_streams(tap, record_limit)
+    except OutputError as error:
+        logger.error("%s", error)  # noqa: TRY400 - the message says it all
+        _drop_unwritten_output()
+        return EXIT_FAILED
+    except Interrupted as interrupt:
+        tap.state_writer.write_state(tap.state)
+        logger.warning("The run was %s; the next one goes on from the last STATE.", interrupt)
+        logging.shutdown()
+        os._exit(interrupt.exit_code)
+
+
+def _sync_streams(tap: Tap, record_limit: int | None) -> int:
+    streams = [stream for stream in tap.streams.values() if record_limit is not None or _wanted(stream)]
+    if not streams:
+        logger.error("No stream is selected: nothing to do. Check the catalog or the `select` rules.")
+        return EXIT_FAILED
+    failures: list[_Failure] = []
+    for stream in streams:
+        if record_limit is not None:
+            stream.ABORT_AT_RECORD_COUNT = record_limit
+            stream.selected = True
+        if stream.parent_stream_type is None and (failure := _sync(stream)) is not None:
+            failures.append(failure)
+    tap.state_writer.write_state(tap.state)
+    _summarise(streams, failures)
+    return EXIT_FAILED if failures else EXIT_COMPLETE
+
+
+def _wanted(stream: Stream) -> bool:
+    return stream.selected or stream.has_selected_descendents
+
+
+def _sync(stream: Stream) -> _Failure | None:
+    try:
+        stream.sync()
+    except OutputError:
+        raise
+    except (AbortedSyncFailedException, AbortedSyncPausedException):
+        return None  # the record limit was reached
+    except TapError as error:
+        return _Failure(stream.name, str(error))
+    except Exception as error:  # noqa: BLE001 - isolation: whatever went wrong here, the other streams go on
+        # The SDK has logged the traceback's stream; the traceback itself is for whoever mends the tap.
+        logger.error("`%s` failed in a way the tap does not know.", stream.name, exc_info=True)  # noqa: LOG014, TRY400
+        reason = f"unexpected {type(error).__name__}: {error!s:.300}. Please report this with the traceback above."
+        return _Failure(stream.name, reason)
+    return None
+
+
+def _summarise(streams: Sequence[Stream], failures: Sequence[_Failure]) -> None:
+    if not failures:
+        logger.info("All %d streams are complete.", len(streams))
+        return
+    logger.error(
+        "%d of %d streams are complete. Failed: %s",
+        len(streams) - len(failures),
+        len(streams),
+        "; ".join(f"`{failure.stream}`: {failure.reason}" for failure in failures),
+    )
+
+
+def _drop_unwritten_output() -> None:
+    """Keep Python from complaining at its end that standard output could not be flushed."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())

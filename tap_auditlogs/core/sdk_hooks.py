@@ -1,0 +1,129 @@
+"""The SDK's private hooks that the tap overrides, all in one place.
+
+Each is here because no public hook does it; `tests/core/test_sdk_hooks.py` fails when the SDK changes one.
+Read in singer-sdk 0.54.9, unchanged since the version named.
+
+| hook | since | why |
+|---|---|---|
+| `Stream._sync_records` | 0.1 | A STATE after every page, and pages written whole: the SDK counts records instead |
+| `Stream._generate_record_messages` (called) | 0.6 | Stream maps and partial selection stay the SDK's own |
+| `Stream._check_max_record_limit` (called) | 0.5 | `--test` ends a stream as the SDK does |
+| `PluginBase._validate_config` | 0.1 | The SDK's messages show the value of a wrong setting, secrets included |
+| `PluginBase._setup_signal_handlers` | 0.40 | The SDK's handlers exit with 0 and may cut into a line |
+"""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.mapper import SameRecordTransform
+
+from tap_auditlogs.core.writer import MessageWriter
+
+if t.TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from singer_sdk.helpers.types import Context, Record
+
+
+class PagedStream(Stream, abc.ABC):
+    """A stream that is read and written page by page instead of record by record."""
+
+    @abc.abstractmethod
+    def get_pages(self, context: Context | None) -> Iterable[list[Record]]:
+        """Read the stream.
+
+        A page has been written when the generator is asked for the next one: what stands after a `yield` may
+        rely on it.
+
+        Args:
+            context: Partition or parent context.
+
+        Yields:
+            Records with the types of their schema.
+        """
+
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """Read the stream record by record.
+
+        Args:
+            context: Partition or parent context.
+
+        Yields:
+            Records.
+        """
+        for page in self.get_pages(context):
+            yield from page
+
+    def _sync_records(
+        self,
+        context: Context | None = None,
+        *,
+        write_messages: bool = True,
+    ) -> Generator[Record, None, None]:
+        """Write pages as they come; the state is the business of `get_pages`."""
+        plain = self._is_plain()
+        counter = self.get_record_counter()
+        counter.with_context(context)
+        written = 0
+        with counter, self.get_sync_timer() as timer:
+            timer.with_context(context)
+            for page in self.get_pages(context):
+                records = [
+                    record for row in page if (record := self.post_process(row, context)) is not None
+                ]
+                if self.ABORT_AT_RECORD_COUNT is not None:
+                    records = records[: self.ABORT_AT_RECORD_COUNT - written]
+                if write_messages and self.selected:
+                    self._write_page(records, plain=plain)
+                counter.increment(len(records))
+                written += len(records)
+                yield from records
+                if self.ABORT_AT_RECORD_COUNT is not None and written >= self.ABORT_AT_RECORD_COUNT:
+                    self._check_max_record_limit(written)
+
+    def _write_page(self, records: list[Record], *, plain: bool) -> None:
+        writer = self._tap.message_writer
+        if plain and isinstance(writer, MessageWriter):
+            writer.write_records(self.name, records)
+            return
+        for record in records:
+            for message in self._generate_record_messages(record):
+                writer.write_message(message)
+
+    def _is_plain(self) -> bool:
+        """Whether records leave as they are: every field selected, no stream map, no flattening."""
+        return (
+            all(self.mask.values())
+            and self._stream_version is None
+            and not self.config.get("flattening_enabled")
+            and [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
+        )
+
+
+class HookedTap(Tap):
+    """A tap that checks its settings in its own words and leaves signals to its run loop."""
+
+    @abc.abstractmethod
+    def prepare_config(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the configuration to work with, of the one given by files and environment."""
+
+    @abc.abstractmethod
+    def config_faults(self, config: dict[str, t.Any]) -> list[str]:
+        """Return one message per fault of the configuration."""
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check in our words, then let the SDK fill in the defaults."""
+        self._config = self.prepare_config(self._config)
+        self.append_builtin_config(self.config_jsonschema)
+        faults = self.config_faults(self._config) if raise_errors else []
+        if faults:
+            msg = "The settings are not valid."
+            raise ConfigValidationError(msg, errors=faults, schema=self.config_jsonschema)
+        return super()._validate_config(raise_errors=False)
+
+    def _setup_signal_handlers(self) -> None:
+        """Install none: see `tap_auditlogs.core.interrupts`."""

@@ -1,0 +1,296 @@
+"""Settings: assembled from the vendors, checked with plain messages that never show a value."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import typing as t
+from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
+
+from tap_auditlogs.core.http import HttpOptions
+from tap_auditlogs.core.times import parse_timestamp
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from jsonschema import ValidationError
+
+    from tap_auditlogs.core.vendor import Vendor
+
+Config: t.TypeAlias = "dict[str, t.Any]"
+
+COMMON_SETTINGS = (
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description="Read from this time on, inclusive. Counts only where there is no bookmark yet. "
+        "Default: all that the vendor keeps.",
+        examples=["2026-01-01T00:00:00Z"],
+    ),
+    th.Property(
+        "end_date",
+        th.DateTimeType,
+        title="End date",
+        description="Read up to this time, exclusive: for back-fills. No bookmark moves past it.",
+        examples=["2026-07-01T00:00:00Z"],
+    ),
+    th.Property(
+        "user_agent",
+        th.StringType,
+        title="User agent",
+        description="Sent with every request. Default: tap-auditlogs and its version.",
+        examples=["tap-auditlogs (data@example.com)"],
+    ),
+    th.Property(
+        "request_timeout_seconds",
+        th.NumberType(exclusive_minimum=0),
+        default=300,
+        title="Request timeout in seconds",
+        description="An API response must be complete within this time; connecting may take 10 seconds.",
+    ),
+    th.Property(
+        "max_retry_wait_seconds",
+        th.IntegerType(minimum=0),
+        default=900,
+        title="Longest retry wait in seconds",
+        description="How long one request may wait in total for retries, back-off and Retry-After together. "
+        "A request is tried at most 5 times.",
+    ),
+)
+
+
+def url_setting(name: str, *, default: str | None, title: str, description: str) -> th.Property[str]:
+    """Define a setting that holds the URL of a vendor's API.
+
+    Args:
+        name: The setting.
+        default: The vendor's own URL.
+        title: A label.
+        description: What is found there.
+
+    Returns:
+        The property; `check_config` refuses anything but https, except on loopback.
+    """
+    return th.Property(name, th.URIType, default=default, title=title, description=description)
+
+
+def config_jsonschema(vendors: Iterable[Vendor]) -> dict[str, t.Any]:
+    """Assemble the JSON schema of the whole configuration.
+
+    Args:
+        vendors: The registry.
+
+    Returns:
+        A JSON schema that knows every setting and allows no other.
+    """
+    schema: dict[str, t.Any] = th.PropertiesList(*COMMON_SETTINGS, additional_properties=False).to_dict()
+    for vendor in vendors:
+        schema["properties"][vendor.name] = {
+            **vendor.settings.to_dict(),
+            "type": ["object", "null"],
+            "title": vendor.title,
+            "description": f"Settings of {vendor.title}; the vendor is active when there are any.",
+        }
+    return schema
+
+
+def without_absent(config: Mapping[str, t.Any]) -> Config:
+    """Leave out what counts as absent: nulls, and objects in which nothing is set.
+
+    Meltano and templates fill in such nulls; without this an unused vendor would ask for its credentials.
+
+    Args:
+        config: The configuration as given.
+
+    Returns:
+        A copy.
+    """
+    kept: Config = {}
+    for name, value in config.items():
+        present = without_absent(value) if isinstance(value, dict) else value
+        if present is not None and present != {}:
+            kept[name] = present
+    return kept
+
+
+def with_defaults(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> Config:
+    """Fill in the defaults of settings, also within the vendors' objects, where the SDK does not.
+
+    Args:
+        config: The configuration.
+        schema: Its JSON schema.
+
+    Returns:
+        A copy.
+    """
+    filled = dict(config)
+    for name, spec in schema.get("properties", {}).items():
+        if isinstance(filled.get(name), dict):
+            filled[name] = with_defaults(filled[name], spec)
+        elif spec.get("default") is not None:
+            filled.setdefault(name, spec["default"])
+    return filled
+
+
+def secrets_of(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> Iterator[str]:
+    """Find the values of all settings marked secret, whatever their type.
+
+    Args:
+        config: The configuration, valid or not.
+        schema: Its JSON schema.
+
+    Yields:
+        The secrets as text.
+    """
+    for name, spec in schema.get("properties", {}).items():
+        value = config.get(name)
+        if spec.get("secret"):
+            yield from _texts(value)
+        elif isinstance(value, dict):
+            yield from secrets_of(value, spec)
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case None | bool():
+            return
+        case dict():
+            for item in value.values():
+                yield from _texts(item)
+        case list():
+            for item in value:
+                yield from _texts(item)
+        case _:
+            yield str(value)
+
+
+def check_config(config: Config, schema: Mapping[str, t.Any], vendors: Sequence[Vendor]) -> list[str]:
+    """Check a configuration.
+
+    Args:
+        config: The configuration without absent parts.
+        schema: Its JSON schema.
+        vendors: The registry.
+
+    Returns:
+        One plain message per fault; no message shows the value of a setting.
+    """
+    validator = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
+    faults = [_tell(error) for error in validator.iter_errors(config)]
+    if faults:
+        return faults
+    faults += [fault for name in ("start_date", "end_date") if (fault := _check_time(config, name))]
+    for vendor in vendors:
+        settings = config.get(vendor.name)
+        if settings is None:
+            continue
+        faults += _check_urls(settings, vendor)
+        faults += [f"{vendor.name}: {fault}" for fault in vendor.check_settings(settings)]
+    return faults
+
+
+def http_options(config: Mapping[str, t.Any], default_user_agent: str) -> HttpOptions:
+    """Read the HTTP settings common to all vendors.
+
+    Args:
+        config: The configuration with its defaults.
+        default_user_agent: Sent where no `user_agent` is set.
+
+    Returns:
+        The options.
+    """
+    return HttpOptions(
+        user_agent=config.get("user_agent", default_user_agent),
+        timeout_seconds=float(config["request_timeout_seconds"]),
+        max_retry_wait_seconds=float(config["max_retry_wait_seconds"]),
+    )
+
+
+def _tell(error: ValidationError) -> str:
+    """Say what is wrong with a setting in our words: jsonschema's own message shows the value."""
+    where = ".".join(str(part) for part in error.absolute_path)
+    rule, limit = error.validator, error.validator_value
+    match rule:
+        case "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            unknown = sorted(set(error.instance) - set(known))
+            return "; ".join(_unknown_setting(where, name, known) for name in unknown)
+        case "required":
+            missing = [name for name in limit if name not in error.instance]
+            return f"{where or 'configuration'}: missing {', '.join(missing)}"
+        case "type":
+            wanted = [kind for kind in ([limit] if isinstance(limit, str) else limit) if kind != "null"]
+            return f"{where}: must be of type {' or '.join(wanted)}"
+        case "enum":
+            return f"{where}: must be one of {', '.join(map(str, limit))}"
+        case "minimum" | "exclusiveMinimum":
+            return f"{where}: must be {'at least' if rule == 'minimum' else 'more than'} {limit}"
+        case "maximum" | "exclusiveMaximum":
+            return f"{where}: must be {'at most' if rule == 'maximum' else 'less than'} {limit}"
+        case "minLength" | "minItems":
+            return f"{where}: must not be empty"
+        case _:
+            return f"{where}: does not satisfy its rule `{rule}`"
+
+
+def _unknown_setting(where: str, name: str, known: list[str]) -> str:
+    path = f"{where}.{name}" if where else name
+    similar = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{similar[0]}`?" if similar else f"there are: {', '.join(known)}"
+    return f"{path}: there is no such setting; {hint}"
+
+
+def _check_time(config: Config, name: str) -> str | None:
+    text = config.get(name)
+    try:
+        if text is not None:
+            parse_timestamp(text)
+    except ValueError:
+        return f"{name}: must be a time such as 2026-01-01T00:00:00Z"
+    return None
+
+
+def _check_urls(settings: Mapping[str, t.Any], vendor: Vendor) -> Iterator[str]:
+    for name, spec in vendor.settings.to_dict()["properties"].items():
+        url = settings.get(name)
+        if spec.get("format") == "uri" and url is not None and (fault := url_fault(url)):
+            yield f"{vendor.name}.{name}: {fault}"
+
+
+def url_fault(url: str) -> str | None:
+    """Say why a URL must not be used for an API.
+
+    Args:
+        url: The URL.
+
+    Returns:
+        The fault, or None.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return "is not a URL"
+    if not host or parts.scheme not in {"http", "https"}:
+        return "must be an https URL"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold credentials"
+    if parts.query or parts.fragment:
+        return "must have no query and no fragment"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "must be https; plain http is for loopback only"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,203 @@
+"""State: what is refused when loaded, and one stream's bookmark with its progress and its filters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import typing as t
+
+from tap_auditlogs.core.errors import StateError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
+
+STATE_VERSION = 1
+"""Raised when the meaning of a bookmark changes, so that an older tap refuses what it would misread."""
+
+_LEFT_BY_THE_SDK = ("progress_markers", "replication_key_signpost", "starting_replication_value")
+_PARKED = "other_filters"
+_FILTERS = "filters"
+_PROGRESS = "progress"
+_UNFILTERED = "none"
+_ADVICE = "Mend it or, to read everything again, remove it"
+
+
+def parse_state(text: str) -> dict[str, t.Any]:
+    """Read the text of a state file.
+
+    Args:
+        text: What the file holds.
+
+    Returns:
+        The state.
+
+    Raises:
+        StateError: If it is empty, not JSON, or not a state.
+    """
+    if not text.strip():
+        msg = f"The state file is empty. {_ADVICE}; a first run needs no state file."
+        raise StateError(msg)
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"The state file is not JSON. {_ADVICE}."
+        raise StateError(msg) from error
+    return check_state(state)
+
+
+def check_state(state: object) -> dict[str, t.Any]:
+    """Refuse a state whose shape cannot be understood.
+
+    Args:
+        state: Decoded JSON.
+
+    Returns:
+        The same object.
+
+    Raises:
+        StateError: If it is not a state of this tap, or of a later version.
+    """
+    if not isinstance(state, dict):
+        msg = f"The state is a JSON {_json_type(state)}, not an object. {_ADVICE}."
+        raise StateError(msg)
+    if not state:
+        return state
+    if "bookmarks" not in state:
+        hint = " It looks like a whole STATE message: only its `value` is the state." if "value" in state else ""
+        msg = f"The state has no `bookmarks`.{hint} {_ADVICE}."
+        raise StateError(msg)
+    version = state.get("version", STATE_VERSION)
+    if not _is_integer(version) or version > STATE_VERSION:
+        msg = f"The state has version {version!r:.20}, made by a later tap-auditlogs. Install that version or a later one."
+        raise StateError(msg)
+    bookmarks = state["bookmarks"]
+    if not isinstance(bookmarks, dict):
+        msg = f"`bookmarks` in the state is a JSON {_json_type(bookmarks)}, not an object. {_ADVICE}."
+        raise StateError(msg)
+    for stream, entry in bookmarks.items():
+        if not isinstance(entry, dict):
+            msg = f"The bookmark of `{stream}` in the state is a JSON {_json_type(entry)}, not an object. {_ADVICE}."
+            raise StateError(msg)
+    return state
+
+
+class Bookmark:
+    """One stream's entry in the state.
+
+    It holds the replication key's value, the progress of work that was begun but is not finished, and belongs to
+    the filters it was made with: under other filters it is put aside, and comes back with them.
+    """
+
+    def __init__(self, entry: dict[str, t.Any], replication_key: str) -> None:
+        """Wrap an entry; it is changed in place.
+
+        Args:
+            entry: The stream's entry in the state.
+            replication_key: The stream's replication key.
+
+        Raises:
+            StateError: If the entry is of another replication key or its parts have the wrong shape.
+        """
+        self._entry = entry
+        self._replication_key = replication_key
+        for name in _LEFT_BY_THE_SDK:
+            entry.pop(name, None)
+        if entry.get("replication_key", replication_key) != replication_key:
+            msg = f"it was made for the replication key {entry['replication_key']!r:.60}, not `{replication_key}`"
+            raise StateError(msg)
+        for name in (_PROGRESS, _PARKED):
+            if not isinstance(entry.get(name, {}), dict):
+                msg = f"its `{name}` is not an object"
+                raise StateError(msg)
+
+    @property
+    def value(self) -> t.Any:
+        """The replication key's value up to which everything has been written; None at first."""
+        return self._entry.get("replication_key_value")
+
+    @property
+    def progress(self) -> dict[str, t.Any]:
+        """What the stream needs to go on with work it has begun; empty if there is none."""
+        return t.cast("dict[str, t.Any]", self._entry.get(_PROGRESS, {}))
+
+    def note(self, name: str) -> t.Any:
+        """Return a further value kept with the bookmark.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            The value, or None.
+        """
+        return self._entry.get(name)
+
+    def advance(self, value: t.Any, **notes: t.Any) -> None:
+        """Move the bookmark; begun work is thereby finished.
+
+        Args:
+            value: The new value; None leaves the old one.
+            **notes: Further values to keep with it.
+        """
+        if value is not None:
+            self._entry["replication_key"] = self._replication_key
+            self._entry["replication_key_value"] = value
+        self._entry.update(notes)
+        self._entry.pop(_PROGRESS, None)
+
+    def keep_progress(self, progress: Mapping[str, t.Any]) -> None:
+        """Remember how far begun work has come; the value stays.
+
+        Args:
+            progress: JSON values, small.
+        """
+        self._entry[_PROGRESS] = dict(progress)
+
+    def apply_filters(self, filters: Mapping[str, t.Any]) -> None:
+        """Switch to the bookmark that was made with these filters.
+
+        Args:
+            filters: The settings that decide which rows the stream sees; unset ones left out. Only a hash of them
+                goes into the state: they may name a person.
+        """
+        wanted = _fingerprint(filters)
+        current = self._entry.get(_FILTERS)
+        if wanted == current:
+            return
+        parked: dict[str, dict[str, t.Any]] = self._entry.pop(_PARKED, {})
+        former = {key: self._entry.pop(key) for key in list(self._entry)}
+        had_bookmark = "replication_key_value" in former or _PROGRESS in former
+        if had_bookmark:
+            parked[current or _UNFILTERED] = former
+        self._entry.update(parked.pop(wanted or _UNFILTERED, {}))
+        if wanted is not None:
+            self._entry[_FILTERS] = wanted
+        if parked:
+            self._entry[_PARKED] = parked
+        if not had_bookmark:
+            return
+        found = "going on from the bookmark kept for them" if self.value is not None or self.progress else "starting from start_date"
+        logger.warning(
+            "The filters of this stream have changed since its last run (%s): %s. "
+            "The bookmark of the former filters is kept for when they return.",
+            ", ".join(sorted(filters)) or "none now",
+            found,
+        )
+
+
+def _fingerprint(filters: Mapping[str, t.Any]) -> str | None:
+    if not filters:
+        return None
+    text = json.dumps(filters, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _json_type(value: object) -> str:
+    names: dict[type, str] = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,0 +1,198 @@
+"""A tap assembled from a registry of vendors, with a command line that fails in plain words."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.tap_base import CliTestOptionValue
+
+from tap_auditlogs.core.connection import Connection
+from tap_auditlogs.core.errors import StateError, TapError
+from tap_auditlogs.core.redaction import redact, redact_all_logging
+from tap_auditlogs.core.run import EXIT_FAILED, run
+from tap_auditlogs.core.sdk_hooks import HookedTap
+from tap_auditlogs.core.settings import check_config, http_options, secrets_of, with_defaults, without_absent
+from tap_auditlogs.core.state import STATE_VERSION, check_state, parse_state
+from tap_auditlogs.core.writer import MessageWriter
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import click
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+    from tap_auditlogs.core.stream import AuditStream
+    from tap_auditlogs.core.vendor import Vendor
+
+
+class RegistryTap(HookedTap):
+    """A tap whose settings and streams are those of its vendors.
+
+    A vendor is active when its settings object is present. Without any, discovery lists all streams and a sync
+    ends with a message.
+
+    Attributes:
+        vendors: The registry.
+    """
+
+    vendors: t.ClassVar[Sequence[Vendor]] = ()
+    message_writer_class = MessageWriter
+    capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    # Settings
+
+    def prepare_config(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Leave out what counts as absent, fill in defaults, and mask the secrets in all logging from here on.
+
+        Args:
+            config: The configuration as given, valid or not.
+
+        Returns:
+            The configuration to work with.
+        """
+        redact.add(*secrets_of(config, self.config_jsonschema))
+        return with_defaults(without_absent(config), self.config_jsonschema)
+
+    def config_faults(self, config: dict[str, t.Any]) -> list[str]:
+        """Check the configuration.
+
+        Args:
+            config: The configuration to work with.
+
+        Returns:
+            One plain message per fault, without values.
+        """
+        faults = check_config(config, self.config_jsonschema, self.vendors)
+        if not faults and not any(vendor.name in config for vendor in self.vendors):
+            names = ", ".join(f"`{vendor.name}`" for vendor in self.vendors)
+            faults = [f"No vendor is configured. Set the settings of at least one of {names}."]
+        return faults
+
+    # Streams
+
+    def discover_streams(self) -> list[AuditStream]:
+        """Make the streams of the active vendors, or of all if none is active; nothing is sent.
+
+        Returns:
+            The streams.
+        """
+        active = [vendor for vendor in self.vendors if self.config.get(vendor.name)] or self.vendors
+        options = http_options(self.config, f"{self.name}/{self.plugin_version}")
+        streams: list[AuditStream] = []
+        for vendor in active:
+            connection = Connection(vendor, self.config.get(vendor.name) or {}, options)
+            streams += [stream_type(self, connection) for stream_type in vendor.streams]
+        return streams
+
+    # State
+
+    def load_state(self, state: dict[str, t.Any]) -> None:
+        """Take over a state, with whatever it says of other or removed streams.
+
+        Args:
+            state: The state; empty for a first run.
+
+        Raises:
+            StateError: If it cannot be understood. It is never taken for "no state".
+        """
+        self.state.update({"bookmarks": {}, **check_state(state), "version": STATE_VERSION})
+        for stream in self.streams.values():
+            t.cast("AuditStream", stream).check_state()
+
+    # Command line
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command, with secrets masked in all that is logged.
+
+        Returns:
+            The command.
+        """
+        redact_all_logging()
+        return super().get_singer_command()
+
+    @classmethod
+    def invoke(  # type: ignore[override] # as in the SDK's own Tap.invoke
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: t.Any = None,
+        state: t.IO[str] | None = None,
+        catalog: t.IO[str] | None = None,
+    ) -> None:
+        """Run the tap; the process's exit code is the run's.
+
+        Args:
+            about: Print what the tap is instead.
+            about_format: In which form.
+            config: The configuration as the command line parsed it.
+            state: The state file.
+            catalog: The catalog file.
+        """
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        sys.exit(cls._run(config, state=state, catalog=catalog))
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run `--test`: one record of each stream, to see that credentials and permissions are right.
+
+        Args:
+            ctx: Click's context.
+            param: The option.
+            value: `all`, `schema` or `disabled`.
+        """
+        if value == CliTestOptionValue.All.value:
+            ctx.exit(cls._run(ctx.params.get("config"), record_limit=1))
+        super().cb_test(ctx, param, value)
+
+    @classmethod
+    def _run(
+        cls,
+        config: t.Any,
+        *,
+        state: t.IO[str] | None = None,
+        catalog: t.IO[str] | None = None,
+        record_limit: int | None = None,
+    ) -> int:
+        try:
+            tap = cls(
+                config=config.config if config else None,
+                parse_env_config=bool(config and config.parse_env),
+                state=parse_state(state.read()) if state else None,
+                catalog=_parse_catalog(catalog.read()) if catalog else None,
+            )
+        except ConfigValidationError as error:
+            for fault in error.errors:
+                cls.logger.error("Settings: %s", fault)  # noqa: TRY400 - the message says it all
+            return EXIT_FAILED
+        except TapError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400 - the message says it all
+            return EXIT_FAILED
+        return run(tap, record_limit=record_limit)
+
+
+def _parse_catalog(text: str) -> dict[str, t.Any]:
+    try:
+        catalog = json.loads(text)
+        if isinstance(catalog["streams"], list):
+            return t.cast("dict[str, t.Any]", catalog)
+    except (ValueError, TypeError, KeyError):
+        pass
+    msg = "The catalog file is not a Singer catalog. Make one with --discover."
+    raise StateError(msg)

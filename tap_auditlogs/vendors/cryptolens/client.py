@@ -1,0 +1,97 @@
+"""How Cryptolens is spoken to, and what its answers mean."""
+
+from __future__ import annotations
+
+import typing as t
+from http import HTTPStatus
+
+from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
+from tap_auditlogs.core.http import HttpClient, HttpOptions
+from tap_auditlogs.core.redaction import redact
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_auditlogs.core.http import ApiResponse
+    from tap_auditlogs.core.vendor import Settings
+
+_LONGEST_QUOTE = 120
+
+
+def connect(settings: Settings, options: HttpOptions) -> HttpClient:
+    """Make the client. The token goes into each request's form, so there is no authenticator.
+
+    Args:
+        settings: Cryptolens' settings.
+        options: The HTTP settings common to all vendors.
+
+    Returns:
+        A client that knows the vendor's errors.
+    """
+    del settings
+    return HttpClient("cryptolens", options, check_answer=check_answer)
+
+
+def check_answer(response: ApiResponse) -> None:
+    """Raise what the vendor means as an error, whatever the HTTP status says.
+
+    Vendor page: `result` is 0 for success and 1 for an error, told in `message`; in rare cases there is only a
+    `message`, a fault of the server. The messages are those of the vendor's list of API errors.
+
+    Args:
+        response: An answer with a JSON body.
+
+    Raises:
+        CredentialsError: For a token that is unknown or without a subscription.
+        RefusedError: For a token without the permission.
+        TransientError: For a fault of the server.
+        ApiError: For anything else the vendor calls an error.
+    """
+    payload = response.json()
+    if not isinstance(payload, dict):
+        return  # judged by its HTTP status, and then by its rows
+    envelope = with_lower_keys(payload)
+    if envelope.get("result") == 0:
+        return
+    message = str(envelope.get("message") or "")
+    answer = {"where": "cryptolens", "answer": f"the vendor says: {_quote(message)}", "status": response.status_code}
+    match message.lower():
+        case text if "unable to authenticate" in text:
+            raise CredentialsError(
+                "the access token is not accepted", advice="Check cryptolens.access_token", **answer
+            )
+        case text if "no active subscription" in text:
+            raise CredentialsError(
+                "the account has no active subscription", advice="Check the subscription with the vendor", **answer
+            )
+        case text if "access denied" in text or "not enough permission" in text:
+            raise RefusedError(
+                "the access token lacks a permission",
+                advice="It needs Get Web API Log, Get Events and Get Object Log, and no key lock",
+                **answer,
+            )
+        case text if "input parameters were incorrect" in text:
+            raise ApiError("the request was not accepted", advice="Check cryptolens.product_id", **answer)
+        case text if "something went wrong" in text or "result" not in envelope:
+            raise TransientError("the server has a problem", **answer)
+        case _ if response.status_code < HTTPStatus.TOO_MANY_REQUESTS:
+            raise ApiError("the request failed", **answer)
+        case _:
+            return  # 429 and 5xx have their own handling
+
+
+def with_lower_keys(payload: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Make the keys of an answer comparable: the vendor calls them case-insensitive.
+
+    Args:
+        payload: A JSON object.
+
+    Returns:
+        The same with keys in lower case.
+    """
+    return {key.lower(): value for key, value in payload.items()}
+
+
+def _quote(message: str) -> str:
+    """Show a vendor's message safely: one line, short, without secrets."""
+    return ascii(redact(message)[:_LONGEST_QUOTE])

@@ -1,0 +1,324 @@
+"""Cryptolens' streams: three logs that are read alike."""
+
+from __future__ import annotations
+
+import abc
+import re
+import typing as t
+from datetime import date, timedelta
+
+import requests
+from singer_sdk import typing as th
+
+from tap_auditlogs.core.errors import ProtocolError, StateError
+from tap_auditlogs.core.stream import AuditStream
+from tap_auditlogs.core.times import format_timestamp, from_epoch, parse_timestamp
+from tap_auditlogs.vendors.cryptolens.client import with_lower_keys
+from tap_auditlogs.vendors.cryptolens.paginator import IdPaginator
+from tap_auditlogs.vendors.cryptolens.slices import Cutter, Row
+from tap_auditlogs.vendors.cryptolens.state_code import decode
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_auditlogs.core.http import ApiResponse
+    from tap_auditlogs.core.state import Bookmark
+
+_ADDITIONAL_PROPERTIES = th.Property(
+    "additional_properties",
+    th.ObjectType(additional_properties=True),
+    description="Fields that the vendor sends beyond these, under their own names.",
+)
+
+
+class LogStream(AuditStream, abc.ABC):
+    """A log whose rows have ascending ids, read forward from the last id.
+
+    Attributes:
+        path: Of the method.
+        page_size: The largest `Limit` the method allows.
+        rows_keys: Under which key the rows may come, in lower case.
+        time_property: The property with the row's time in Unix seconds.
+        retention: How long the vendor keeps rows; None for ever.
+    """
+
+    path: t.ClassVar[str]
+    page_size: t.ClassVar[int]
+    rows_keys: t.ClassVar[Sequence[str]]
+    time_property: t.ClassVar[str] = "time"
+    retention: t.ClassVar[timedelta | None] = None
+
+    primary_keys = ("id",)
+    replication_key = "id"
+    derived_properties = ("occurred_at",)
+
+    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
+        """Read from the bookmark to the newest row that has settled.
+
+        Args:
+            context: None.
+
+        Yields:
+            The rows of one page that are wanted.
+        """
+        self._warn_of_purged_rows()
+        # With a start date and no bookmark, the log is read from its first row: looking a time up by an id would
+        # rest on guesses. The start stays in the state until the end is reached, should the run be cut short.
+        start = self._start()
+        cutter = Cutter(
+            start=None if start is None else parse_timestamp(start).timestamp(),
+            end=None if self.end_date is None else self.end_date.timestamp(),
+            settle_seconds=self.settings["settle_seconds"],
+        )
+        client = self.connection.client
+        paginator = IdPaginator(self.bookmark.value or 0, self._last_id)
+        finished = False
+        while not (paginator.finished or finished):
+            after = t.cast("int", paginator.current_value)
+            response = client.send(self._request(after), what=self._what)
+            cut = cutter.cut(self._rows(response, after), client.server_time().timestamp())
+            yield [self._to_record(row) for row in cut.emitted]
+            self.bookmark.advance(cut.passed)
+            if start is not None:
+                self.bookmark.keep_progress({"start": start})
+            self.checkpoint()
+            finished = cut.finished
+            paginator.advance(response)
+        self._finish()
+
+    def check_bookmark(self, bookmark: Bookmark) -> None:
+        """Refuse a bookmark that is no id.
+
+        Args:
+            bookmark: The bookmark as loaded.
+
+        Raises:
+            StateError: If it cannot be understood.
+        """
+        value = bookmark.value
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            msg = f"its value {value!r:.60} is not an id"
+            raise StateError(msg)
+        try:
+            parse_timestamp(bookmark.progress.get("start", "2000-01-01"))
+            date.fromisoformat(bookmark.note("read_on") or "2000-01-01")
+        except (TypeError, ValueError) as error:
+            msg = "its `progress` or `read_on` is not a time"
+            raise StateError(msg) from error
+
+    # Where to start, and what may be gone
+
+    def _start(self) -> str | None:
+        """Return the start of a first read, also of one that an earlier run began."""
+        if self.bookmark.value is None and self.start_date is not None:
+            return format_timestamp(self.start_date)
+        return self.bookmark.progress.get("start")
+
+    def _warn_of_purged_rows(self) -> None:
+        read_on = self.bookmark.note("read_on")
+        if self.retention is None or read_on is None:
+            return
+        kept_since = (self.connection.client.server_time() - self.retention).date()
+        if date.fromisoformat(read_on) < kept_since:
+            self.logger.warning(
+                "Cryptolens keeps this log for %d days and it was last read on %s: rows from then until %s may be lost.",
+                self.retention.days,
+                read_on,
+                kept_since,
+            )
+
+    def _finish(self) -> None:
+        """Note that the log was read to its end; by the day, so that a run without news leaves the state as it was."""
+        if self.retention is None:
+            self.bookmark.advance(None)
+        else:
+            self.bookmark.advance(None, read_on=self.connection.client.server_time().date().isoformat())
+        self.checkpoint()
+
+    # Requests and rows
+
+    @property
+    def _what(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def _request(self, after: int) -> requests.Request:
+        # As a form, so that the token stands in no URL. No `OrderBy` (on its way out) and no `Time` (with it the
+        # cursors become times).
+        form = {
+            "token": self.settings["access_token"],
+            "StartingAfter": after,
+            "Limit": self.page_size,
+        }
+        if "product_id" in self.filter_settings and self.settings.get("product_id") is not None:
+            form["ProductId"] = self.settings["product_id"]
+        return requests.Request("POST", self.settings["api_url"].rstrip("/") + self.path, data=form)
+
+    def _raw_rows(self, response: ApiResponse) -> list[dict[str, t.Any]]:
+        payload = response.json()
+        envelope = with_lower_keys(payload) if isinstance(payload, dict) else {}
+        for key in self.rows_keys:
+            if key in envelope:
+                rows = envelope[key] or []  # null stands for no rows
+                if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+                    return [self._with_known_spelling(row) for row in rows]
+        msg = "the answer holds no list of rows"
+        raise ProtocolError(msg, where=f"cryptolens: {self._what}", answer=response.describe())
+
+    def _with_known_spelling(self, row: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Spell keys as the schema expects them: the vendor calls them case-insensitive."""
+        spellings = self.shaper.sources_by_lower_name
+        return {spellings.get(key.lower(), key): value for key, value in row.items()}
+
+    def _rows(self, response: ApiResponse, after: int) -> list[Row]:
+        """Read a page and make sure of what the paging rests on: ids above the cursor, in ascending order."""
+        rows = [
+            Row(_integer(row.get("id")), _seconds(row.get(self.time_property)), row)
+            for row in self._raw_rows(response)
+        ]
+        previous = after
+        for row in rows:
+            if row.id <= previous:
+                msg = (
+                    f"the rows do not come in the order of their ids: {row.id} follows {previous}. "
+                    "Going on could lose rows"
+                )
+                raise ProtocolError(msg, where=f"cryptolens: {self._what}", advice="Please report this")
+            previous = row.id
+        return rows
+
+    def _last_id(self, response: ApiResponse) -> int | None:
+        rows = self._raw_rows(response)
+        return _integer(rows[-1].get("id")) if rows else None
+
+    def _to_record(self, row: Row) -> Record:
+        record = self.shaper.shape(row.data)
+        record["occurred_at"] = _timestamp(record[self.time_property])
+        return record
+
+
+class WebApiLog(LogStream):
+    """What happened to licenses: each call of a key or data object method."""
+
+    name = "cryptolens_web_api_log"
+    path = "/ai/GetWebAPILog"
+    page_size = 1000
+    rows_keys = ("logs", "events")  # the vendor's page says Events, all of its clients read logs
+    filter_settings = ("product_id",)
+    derived_properties = ("occurred_at", "method_code", "method", "succeeded")
+    schema = th.PropertiesList(
+        th.Property("id", th.IntegerType(nullable=False), required=True, description="Unique id, ascending."),
+        th.Property("product_id", th.IntegerType, description="The product."),
+        th.Property("key", th.StringType, description="The license key: sensitive."),
+        th.Property("ip", th.StringType, description="The caller's address, its last bits masked by the vendor."),
+        th.Property("time", th.IntegerType, description="When it happened, in Unix seconds."),
+        th.Property("occurred_at", th.DateTimeType, description="When it happened. Derived from `time`."),
+        th.Property("state", th.IntegerType, description="Four digits: method (2), outcome, detail."),
+        th.Property("method_code", th.IntegerType, description="The method's digits. Derived from `state`."),
+        th.Property("method", th.StringType, description="The method; null if unknown. Derived from `state`."),
+        th.Property(
+            "succeeded", th.BooleanType, description="The outcome; null if unknown. Derived from `state`."
+        ),
+        th.Property("machine_code", th.StringType, description="The device: personal data."),
+        th.Property("friendly_name", th.StringType, description="The device's name: personal data."),
+        th.Property("floating_expires", th.IntegerType, description="Unix seconds; 0 if it does not apply."),
+        th.Property("do_int_value", th.IntegerType, description="Value passed for a data object; 0 if none."),
+        th.Property("do_id", th.IntegerType, description="The data object; 0 if none."),
+        th.Property("is_anomaly", th.BooleanType, description="The vendor's anomaly mark, where it sends one."),
+        th.Property(
+            "anomaly_properties",
+            th.ObjectType(additional_properties=True),
+            description="What the vendor says of the anomaly, where it does.",
+        ),
+        _ADDITIONAL_PROPERTIES,
+    ).to_dict()
+
+    def _to_record(self, row: Row) -> Record:
+        record = super()._to_record(row)
+        code = decode(record["state"])
+        record["method_code"], record["method"], record["succeeded"] = code
+        return record
+
+
+class Events(LogStream):
+    """Events that the account's own software registered, and some of the vendor's."""
+
+    name = "cryptolens_events"
+    path = "/ai/GetEvents"
+    page_size = 100
+    rows_keys = ("events",)
+    filter_settings = ("product_id",)
+    retention = timedelta(days=30)
+    schema = th.PropertiesList(
+        th.Property("id", th.IntegerType(nullable=False), required=True, description="Unique id, ascending."),
+        th.Property("product_id", th.IntegerType, description="The product."),
+        th.Property("key", th.StringType, description="The license key: sensitive."),
+        th.Property("machine_code", th.StringType, description="The device or user: personal data."),
+        th.Property("feature_name", th.StringType, description="Chosen by the customer."),
+        th.Property("event_name", th.StringType, description="Chosen by the customer; any value may come."),
+        th.Property("time", th.IntegerType, description="When it was registered, in Unix seconds."),
+        th.Property("occurred_at", th.DateTimeType, description="When it was registered. Derived from `time`."),
+        th.Property("value", th.IntegerType, description="In minor units: 25.30 is 2530."),
+        th.Property("currency", th.StringType, description="Of the value."),
+        th.Property("metadata", th.StringType, description="Text supplied by the customer, often JSON."),
+        _ADDITIONAL_PROPERTIES,
+    ).to_dict()
+
+
+class ObjectLog(LogStream):
+    """What team members changed: customers, licenses, products and other objects."""
+
+    name = "cryptolens_object_log"
+    path = "/ai/GetObjectLog"
+    page_size = 100
+    rows_keys = ("events", "logs", "objectlogs")  # the vendor's page says events; no client of the vendor's reads it
+    time_property = "created"
+    retention = timedelta(days=30)
+    schema = th.PropertiesList(
+        th.Property("id", th.IntegerType(nullable=False), required=True, description="Unique id, ascending."),
+        th.Property("created", th.IntegerType, description="When it was changed, in Unix seconds."),
+        th.Property("occurred_at", th.DateTimeType, description="When it was changed. Derived from `created`."),
+        th.Property(
+            "resource_type",
+            th.IntegerType,
+            description="The kind of object. The vendor's list starts with unspecified, customer, issued license; "
+            "whether it counts from 0 or 1 is not public.",
+        ),
+        th.Property(
+            "resource_action",
+            th.IntegerType,
+            description="The kind of change. The vendor's list is none, added, updated, deleted; whether it counts "
+            "from 0 or 1 is not public.",
+        ),
+        th.Property("affected_object_id", th.IntegerType, description="The object."),
+        th.Property("object_owner_user_id", th.IntegerType, description="Whose object it is."),
+        th.Property("performed_by_user_id", th.StringType, description="Who changed it."),
+        th.Property(
+            "data",
+            th.StringType,
+            description="JSON text: the whole object if it is new, else each changed field with [old, new].",
+        ),
+        _ADDITIONAL_PROPERTIES,
+    ).to_dict()
+
+
+def _integer(value: object) -> int:
+    """Read an id; some clients show ids as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
+        return int(value)
+    msg = "a row has no usable id, so that it can neither be stored nor paged past"
+    raise ProtocolError(msg, where="cryptolens", advice="Please report this")
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _timestamp(seconds: int | None) -> str | None:
+    try:
+        return None if seconds is None else format_timestamp(from_epoch(seconds))
+    except ValueError:
+        return None

@@ -1,0 +1,34 @@
+"""How Pigment is spoken to."""
+
+from __future__ import annotations
+
+import typing as t
+
+from tap_auditlogs.core.http import BearerAuthenticator, HttpClient, HttpOptions, Throttle
+
+if t.TYPE_CHECKING:
+    from tap_auditlogs.core.vendor import Settings
+
+# Vendor page on rate limits: 500 requests in 5 minutes per IP address over all public endpoints; a request beyond
+# them gets 429 and requests pass again when the window resets. `Retry-After` is not documented.
+REQUESTS_PER_WINDOW = 500
+WINDOW_SECONDS = 300.0
+
+
+def connect(settings: Settings, options: HttpOptions) -> HttpClient:
+    """Make the client.
+
+    Args:
+        settings: Pigment's settings.
+        options: The HTTP settings common to all vendors.
+
+    Returns:
+        A client that signs with the API key and keeps within the rate limit.
+    """
+    return HttpClient(
+        "pigment",
+        options,
+        authenticator=BearerAuthenticator(settings["api_key"]),
+        throttle=Throttle(REQUESTS_PER_WINDOW, per_seconds=WINDOW_SECONDS),
+        rate_limit_window=WINDOW_SECONDS,
+    )

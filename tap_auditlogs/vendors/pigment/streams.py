@@ -1,0 +1,211 @@
+"""Pigment's stream."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from datetime import timedelta
+from functools import cached_property
+from http import HTTPStatus
+
+import msgspec
+import requests
+from singer_sdk import typing as th
+
+from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, StateError
+from tap_auditlogs.core.stream import AuditStream
+from tap_auditlogs.core.times import format_timestamp, parse_timestamp
+from tap_auditlogs.vendors.pigment.paginator import EventPaginator
+from tap_auditlogs.vendors.pigment.window import RETENTION, Window, next_midnight, window_start
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_auditlogs.core.http import ApiResponse
+    from tap_auditlogs.core.state import Bookmark
+
+WHAT = "audit events"
+
+# What an expired or unknown cursor is answered with is unknown; these are the ways to say that a request is wrong.
+_CURSOR_REFUSED = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class AuditEvents(AuditStream):
+    """The audit events of a workspace, by the time at which Pigment stored them."""
+
+    name = "pigment_audit_events"
+    path = "/api/audit/v1/events"
+    primary_keys = ("event_id",)
+    replication_key = "ingestion_timestamp"
+    schema = th.PropertiesList(
+        th.Property(
+            "event_id",
+            th.StringType(nullable=False),
+            required=True,
+            description="Unique id of the event; a hash of the event should the vendor send none.",
+        ),
+        th.Property("event_type", th.StringType, description="What happened, in PascalCase; any value may come."),
+        th.Property("event_timestamp", th.DateTimeType, description="When it happened."),
+        th.Property(
+            "ingestion_timestamp",
+            th.DateTimeType,
+            description="When Pigment stored the event; may be much later than when it happened.",
+        ),
+        th.Property("actor", th.ObjectType(additional_properties=True), description="Who did it."),
+        th.Property("context", th.ObjectType(additional_properties=True), description="Where it was done."),
+        th.Property(
+            "payload",
+            th.ObjectType(additional_properties=True),
+            description="The details, as the vendor sends them; their shape depends on the event type.",
+        ),
+        th.Property(
+            "additional_properties",
+            th.ObjectType(additional_properties=True),
+            description="Fields that the vendor sends beyond these, under their own names.",
+        ),
+    ).to_dict()
+
+    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
+        """Read a window that was left half-way, if there is one, and then the window up to now.
+
+        Args:
+            context: None.
+
+        Yields:
+            The events of one page.
+        """
+        if (left := self._window_left()) is not None:
+            try:
+                yield from self._read(left)
+            except _CursorRefusedError:
+                self.logger.info("Pigment no longer accepts the cursor of the last run; its window is read again.")
+        try:
+            yield from self._read(self._new_window())
+        except _CursorRefusedError:
+            self.logger.warning("Pigment did not accept its own cursor; the window is read again, once.")
+            yield from self._read(self._new_window())
+
+    def check_bookmark(self, bookmark: Bookmark) -> None:
+        """Refuse a bookmark that is no time, or progress that is no window.
+
+        Args:
+            bookmark: The bookmark as loaded.
+
+        Raises:
+            StateError: If it cannot be understood.
+        """
+        super().check_bookmark(bookmark)
+        if bookmark.progress:
+            try:
+                Window.resumed(bookmark.progress)
+            except TypeError as error:
+                msg = "its `progress` is not that of a window"
+                raise StateError(msg) from error
+
+    # Windows
+
+    def _window_left(self) -> Window | None:
+        """Return the window that an earlier run began, if it still gives what is wanted now."""
+        if not self.bookmark.progress:
+            return None
+        left = Window.resumed(self.bookmark.progress)
+        wanted = self._new_window()
+        if left.covers(wanted.start, wanted.end):
+            return left
+        self.logger.info("The window that the last run began does not cover what is asked for now; it is dropped.")
+        return None
+
+    def _new_window(self) -> Window:
+        lookback = timedelta(hours=float(self.settings["lookback_hours"]))
+        bookmark = self.bookmark.value
+        now = self.connection.client.server_time()
+        if bookmark is not None and parse_timestamp(bookmark) < now - RETENTION:
+            self.logger.warning(
+                "Pigment keeps events for %d days: those stored between %s and %s can no longer be read.",
+                RETENTION.days,
+                bookmark,
+                format_timestamp(now - RETENTION),
+            )
+        return Window.opening(window_start(bookmark, self.start_date, lookback), self.end_date, now)
+
+    def _read(self, window: Window) -> Iterator[list[Record]]:
+        paginator = EventPaginator(window.cursor)
+        while not paginator.finished:
+            window, response = self._request_page(window)
+            events = _events(response)
+            records = [
+                record
+                for event in events
+                if window.wants((record := self._to_record(event))["ingestion_timestamp"])
+            ]
+            yield records
+            paginator.count_rows(len(events))
+            paginator.advance(response)
+            ingested = [record["ingestion_timestamp"] for record in records]
+            window = window.after_page(ingested, paginator.current_value, self.connection.client.server_time())
+            if not paginator.finished:
+                self.bookmark.keep_progress(window.as_progress())
+                self.checkpoint()
+        # A back-fill that ends before the bookmark must not move it back.
+        self.bookmark.advance(max(filter(None, (window.newest, self.bookmark.value)), default=None))
+        self.checkpoint()
+
+    def _request_page(self, window: Window) -> tuple[Window, ApiResponse]:
+        try:
+            return window, self.connection.client.send(self._request(window), what=WHAT)
+        except (CredentialsError, RefusedError):
+            raise
+        except ApiError as error:
+            if error.status not in _CURSOR_REFUSED:
+                raise
+            if window.cursor is not None:
+                raise _CursorRefusedError(str(error), status=error.status) from error
+            if "T" not in window.since:
+                raise
+            self.logger.warning("Pigment does not accept a start with a time of day; asking from the next midnight on.")
+            window = next_midnight(window)
+            return window, self.connection.client.send(self._request(window), what=WHAT)
+
+    def _request(self, window: Window) -> requests.Request:
+        # The vendor's script repeats `ingestedSince` next to the cursor, unchanged.
+        params = {"ingestedSince": window.since}
+        if window.cursor is not None:
+            params["cursor"] = window.cursor
+        return requests.Request("GET", self.settings["api_url"].rstrip("/") + self.path, params=params)
+
+    # Events
+
+    def _to_record(self, event: dict[str, t.Any]) -> Record:
+        record = self.shaper.shape(event)
+        if not record["event_id"]:
+            record["event_id"] = "sha256:" + hashlib.sha256(self._canonical.encode(event)).hexdigest()
+        return record
+
+    @cached_property
+    def _canonical(self) -> msgspec.json.Encoder:
+        return msgspec.json.Encoder(order="deterministic", decimal_format="string")
+
+
+class _CursorRefusedError(ApiError):
+    """The vendor does not accept a cursor (any more)."""
+
+
+def _events(response: ApiResponse) -> list[dict[str, t.Any]]:
+    """Take the events out of a page.
+
+    Raises:
+        ProtocolError: If the answer is no page of events.
+    """
+    page = response.json()
+    events = page.get("events") if isinstance(page, dict) else None
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        msg = "the answer holds no list of events"
+        raise ProtocolError(msg, where=f"pigment: {WHAT}", answer=response.describe())
+    return events
