@@ -20,7 +20,7 @@ STALL_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
-class Interrupted(BaseException):  # noqa: N818 - like KeyboardInterrupt: no failure, and no `except Exception` may stop it
+class Interrupted(BaseException):
     """The run was asked to end.
 
     Attributes:

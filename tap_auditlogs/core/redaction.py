@@ -119,6 +119,4 @@ def redact_all_logging() -> None:
 
 def _handlers() -> Iterable[logging.Handler]:
     loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
-    return {
-        handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers
-    }
+    return {handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers}

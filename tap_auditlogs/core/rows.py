@@ -115,9 +115,7 @@ def _converter(spec: Mapping[str, t.Any]) -> tuple[type | None, Convert]:
 
 
 def _to_timestamp(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return canonical_timestamp(value)
+    return canonical_timestamp(value) if isinstance(value, str) else _refuse(value)
 
 
 def _to_integer(value: object) -> int:

@@ -91,9 +91,8 @@ def _sync(stream: Stream) -> _Failure | None:
         return None  # the record limit was reached
     except TapError as error:
         return _Failure(stream.name, str(error))
-    except Exception as error:  # noqa: BLE001 - isolation: whatever went wrong here, the other streams go on
-        # The SDK has logged the traceback's stream; the traceback itself is for whoever mends the tap.
-        logger.error("`%s` failed in a way the tap does not know.", stream.name, exc_info=True)  # noqa: LOG014, TRY400
+    except Exception as error:
+        logger.exception("`%s` failed in a way the tap does not know.", stream.name)
         reason = f"unexpected {type(error).__name__}: {error!s:.300}. Please report this with the traceback above."
         return _Failure(stream.name, reason)
     return None

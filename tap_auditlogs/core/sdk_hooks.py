@@ -72,9 +72,7 @@ class PagedStream(Stream, abc.ABC):
         with counter, self.get_sync_timer() as timer:
             timer.with_context(context)
             for page in self.get_pages(context):
-                records = [
-                    record for row in page if (record := self.post_process(row, context)) is not None
-                ]
+                records = [record for row in page if (record := self.post_process(row, context)) is not None]
                 if self.ABORT_AT_RECORD_COUNT is not None:
                     records = records[: self.ABORT_AT_RECORD_COUNT - written]
                 if write_messages and self.selected:

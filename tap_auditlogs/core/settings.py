@@ -213,28 +213,25 @@ def http_options(config: Mapping[str, t.Any], default_user_agent: str) -> HttpOp
 def _tell(error: ValidationError) -> str:
     """Say what is wrong with a setting in our words: jsonschema's own message shows the value."""
     where = ".".join(str(part) for part in error.absolute_path)
-    rule, limit = error.validator, error.validator_value
-    match rule:
+    limit = t.cast("t.Any", error.validator_value)
+    match error.validator:
         case "additionalProperties":
-            known = list(error.schema.get("properties", {}))
-            unknown = sorted(set(error.instance) - set(known))
+            known = list(t.cast("dict[str, t.Any]", error.schema)["properties"])
+            unknown = sorted(set(t.cast("dict[str, t.Any]", error.instance)) - set(known))
             return "; ".join(_unknown_setting(where, name, known) for name in unknown)
         case "required":
-            missing = [name for name in limit if name not in error.instance]
+            missing = [name for name in limit if name not in t.cast("dict[str, t.Any]", error.instance)]
             return f"{where or 'configuration'}: missing {', '.join(missing)}"
         case "type":
             wanted = [kind for kind in ([limit] if isinstance(limit, str) else limit) if kind != "null"]
-            return f"{where}: must be of type {' or '.join(wanted)}"
+            rule = f"be of type {' or '.join(wanted)}"
         case "enum":
-            return f"{where}: must be one of {', '.join(map(str, limit))}"
-        case "minimum" | "exclusiveMinimum":
-            return f"{where}: must be {'at least' if rule == 'minimum' else 'more than'} {limit}"
-        case "maximum" | "exclusiveMaximum":
-            return f"{where}: must be {'at most' if rule == 'maximum' else 'less than'} {limit}"
+            rule = f"be one of {', '.join(map(str, limit))}"
         case "minLength" | "minItems":
-            return f"{where}: must not be empty"
-        case _:
-            return f"{where}: does not satisfy its rule `{rule}`"
+            rule = "not be empty"
+        case name:
+            rule = f"satisfy `{name}` {limit}"
+    return f"{where}: must {rule}"
 
 
 def _unknown_setting(where: str, name: str, known: list[str]) -> str:
@@ -278,12 +275,10 @@ def url_fault(url: str) -> str | None:
         return "is not a URL"
     if not host or parts.scheme not in {"http", "https"}:
         return "must be an https URL"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold credentials"
-    if parts.query or parts.fragment:
-        return "must have no query and no fragment"
     if parts.scheme == "http" and not _is_loopback(host):
         return "must be https; plain http is for loopback only"
+    if parts.username is not None or parts.query or parts.fragment:
+        return "must hold no credentials, no query and no fragment"
     return None
 
 

@@ -71,7 +71,7 @@ def check_state(state: object) -> dict[str, t.Any]:
         raise StateError(msg)
     version = state.get("version", STATE_VERSION)
     if not _is_integer(version) or version > STATE_VERSION:
-        msg = f"The state has version {version!r:.20}, made by a later tap-auditlogs. Install that version or a later one."
+        msg = f"The state has version {version!r:.20}: a later tap-auditlogs made it. Install that one or later."
         raise StateError(msg)
     bookmarks = state["bookmarks"]
     if not isinstance(bookmarks, dict):
@@ -178,7 +178,11 @@ class Bookmark:
             self._entry[_PARKED] = parked
         if not had_bookmark:
             return
-        found = "going on from the bookmark kept for them" if self.value is not None or self.progress else "starting from start_date"
+        found = (
+            "going on from the bookmark kept for them"
+            if self.value is not None or self.progress
+            else "starting from start_date"
+        )
         logger.warning(
             "The filters of this stream have changed since its last run (%s): %s. "
             "The bookmark of the former filters is kept for when they return.",

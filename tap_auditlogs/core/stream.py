@@ -97,7 +97,7 @@ class AuditStream(PagedStream, abc.ABC):
             catalog: The catalog.
         """
         super().apply_catalog(catalog)
-        self.replication_key = type(self).replication_key
+        self.replication_key = self._bookmarked_key
         self.forced_replication_method = None
 
     # State
@@ -106,9 +106,7 @@ class AuditStream(PagedStream, abc.ABC):
     def bookmark(self) -> Bookmark:
         """This stream's bookmark, for the filters now configured."""
         bookmark = Bookmark(self.stream_state, self._bookmarked_key)
-        filters = {
-            name: self.settings[name] for name in self.filter_settings if self.settings.get(name) is not None
-        }
+        filters = {name: self.settings[name] for name in self.filter_settings if self.settings.get(name) is not None}
         bookmark.apply_filters(filters)
         return bookmark
 

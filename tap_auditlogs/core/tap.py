@@ -107,7 +107,7 @@ class RegistryTap(HookedTap):
         Raises:
             StateError: If it cannot be understood. It is never taken for "no state".
         """
-        self.state.update({"bookmarks": {}, **check_state(state), "version": STATE_VERSION})
+        t.cast("dict[str, t.Any]", self.state).update({"bookmarks": {}, **check_state(state), "version": STATE_VERSION})
         for stream in self.streams.values():
             t.cast("AuditStream", stream).check_state()
 

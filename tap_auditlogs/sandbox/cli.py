@@ -21,9 +21,7 @@ _NEEDED: t.Final = {"waitress", "werkzeug"}
 
 
 @click.command()
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 is any free one."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 is any free one.")
 @click.option("--seed", type=int, default=1, show_default=True, help="What the made-up data follows from.")
 @click.option("--vendors", help="Names of the vendors to imitate, separated by commas; all by default.")
 @click.option(

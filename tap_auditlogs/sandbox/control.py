@@ -61,8 +61,7 @@ class Control:
 
     def _requests(self, _request: Request) -> list[dict[str, t.Any]]:
         return [
-            {**asdict(logged), "body": logged.body.decode(errors="replace")}
-            for logged in list(self._sandbox.requests)
+            {**asdict(logged), "body": logged.body.decode(errors="replace")} for logged in list(self._sandbox.requests)
         ]
 
     def _faults(self, request: Request) -> dict[str, int]:

@@ -95,15 +95,11 @@ class Fault:
             The answer, or None when the vendor is to answer.
         """
         if self.echo_credentials:
-            body = encode(
-                {"error": "rejected", "headers": dict(request.headers), "sent": request.values.to_dict()}
-            )
+            body = encode({"error": "rejected", "headers": dict(request.headers), "sent": request.values.to_dict()})
             return Response(body, self.status or 400, {"Content-Type": "application/json", **self.headers})
         if self.status is None and self.body is None:
             return None
-        return Response(
-            self.body or b"", self.status or 200, {"Content-Type": "application/json", **self.headers}
-        )
+        return Response(self.body or b"", self.status or 200, {"Content-Type": "application/json", **self.headers})
 
 
 class FaultList:
@@ -151,9 +147,7 @@ class FaultList:
                 if not fault.meets(vendor, request):
                     continue
                 fault.hits += 1
-                if fault.hits > fault.skip and (
-                    fault.times is None or fault.hits <= fault.skip + fault.times
-                ):
+                if fault.hits > fault.skip and (fault.times is None or fault.hits <= fault.skip + fault.times):
                     striking.append(fault)
         return striking
 

@@ -99,9 +99,7 @@ class World:
         """
         return Random(":".join((str(self.seed), *purpose)))  # noqa: S311 - made-up data, not cryptography
 
-    def secret(
-        self, *purpose: str, length: int = 43, alphabet: str = string.ascii_letters + string.digits
-    ) -> str:
+    def secret(self, *purpose: str, length: int = 43, alphabet: str = string.ascii_letters + string.digits) -> str:
         """Make up a credential.
 
         Args:

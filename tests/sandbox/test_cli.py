@@ -20,9 +20,7 @@ COMMAND = str(Path(sys.executable).with_name("tap-auditlogs-sandbox"))
 
 @contextmanager
 def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, t.Any]]]:
-    with subprocess.Popen(
-        [COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process, json.loads(process.stdout.readline())
@@ -77,9 +75,7 @@ def test_a_taken_port_is_said_in_one_line() -> None:
 
 @pytest.mark.parametrize("missing", ["waitress", "werkzeug"])
 def test_without_the_extra_it_says_so_in_one_line(missing: str) -> None:
-    program = (
-        f"import sys; sys.modules['{missing}'] = None; from tap_auditlogs.sandbox.cli import main; main([])"
-    )
+    program = f"import sys; sys.modules['{missing}'] = None; from tap_auditlogs.sandbox.cli import main; main([])"
     result = run(sys.executable, "-c", program)
     assert result.returncode == 1
     assert result.stdout == ""

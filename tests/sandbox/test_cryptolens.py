@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
 
 if t.TYPE_CHECKING:
     import requests
 
-    from tap_auditlogs.sandbox.server import Sandbox
     from tests.sandbox.conftest import Clock
 
 INCORRECT = "The input parameters were incorrect"
@@ -72,17 +72,13 @@ METHODS = [
 
 
 @pytest.mark.parametrize(("method", "stream", "limit"), METHODS)
-def test_a_walk_sees_every_row_in_order(
-    client: Client, sandbox: Sandbox, method: str, stream: str, limit: int
-) -> None:
+def test_a_walk_sees_every_row_in_order(client: Client, sandbox: Sandbox, method: str, stream: str, limit: int) -> None:
     rows = client.walk(method, limit)
     assert rows == sandbox.truth()[stream]
     assert len(rows) > limit
 
 
-def test_get_with_a_query_works_as_well_and_names_have_any_case(
-    client: Client, web_api_log: list[Row]
-) -> None:
+def test_get_with_a_query_works_as_well_and_names_have_any_case(client: Client, web_api_log: list[Row]) -> None:
     url = f"{client.config['api_url']}/AI/getwebapilog"
     query = {"TOKEN": client.config["access_token"], "limit": "2", "startingAFTER": str(web_api_log[0]["id"])}
     answer = client.http.get(url, params=query, timeout=30).json()
@@ -116,9 +112,7 @@ def test_each_method_has_its_permission(client: Client, cryptolens: CryptolensSa
 
 
 @pytest.mark.parametrize(("method", "stream", "limit"), METHODS)
-def test_the_limit_is_10_by_default_and_has_a_maximum(
-    client: Client, method: str, stream: str, limit: int
-) -> None:
+def test_the_limit_is_10_by_default_and_has_a_maximum(client: Client, method: str, stream: str, limit: int) -> None:
     assert stream
     assert len(client.rows(method)) == 10
     assert len(client.rows(method, Limit=limit)) == limit
@@ -167,7 +161,7 @@ def test_parameters_without_a_value_are_not_set(client: Client, web_api_log: lis
 
 @pytest.mark.parametrize("method", ["GetWebAPILog", "GetEvents"])
 def test_ending_before_looks_back_and_wins(client: Client, sandbox: Sandbox, method: str) -> None:
-    rows = sandbox.truth()[dict((name, stream) for name, stream, _ in METHODS)[method]]
+    rows = sandbox.truth()[{name: stream for name, stream, _ in METHODS}[method]]
     middle = rows[50]["id"]
     assert client.rows(method, EndingBefore=middle, Limit=5) == rows[49:44:-1]
     assert client.rows(method, EndingBefore=middle, StartingAfter=rows[60]["id"], Limit=5) == rows[49:44:-1]
@@ -251,8 +245,6 @@ def test_the_rows_have_what_clients_stumble_over(sandbox: Sandbox) -> None:
 
 
 def test_the_burst_of_the_default_size_is_larger_than_a_page(clock: Clock) -> None:
-    from tap_auditlogs.sandbox.server import Sandbox
-
     for stream, page in (
         ("cryptolens_web_api_log", 1000),
         ("cryptolens_events", 100),
@@ -280,9 +272,7 @@ def test_an_advance_brings_rows_with_higher_ids_and_tied_times(sandbox: Sandbox,
 # Levers.
 
 
-def test_errors_can_come_as_http_400_or_with_a_message_only(
-    client: Client, cryptolens: CryptolensSandbox
-) -> None:
+def test_errors_can_come_as_http_400_or_with_a_message_only(client: Client, cryptolens: CryptolensSandbox) -> None:
     url = f"{client.config['api_url']}/ai/GetEvents"
     cryptolens.error_style = "status_400"
     answer = client.http.post(url, timeout=30)
@@ -334,6 +324,10 @@ def test_rows_can_be_young_or_from_the_future(
     assert young["time"] == int(clock().timestamp()) - 20
     assert young["key"] == "CANARY"
     assert future["time"] > 4_070_908_800
+    cryptolens.advance()
+    rows = client.rows("GetWebAPILog", StartingAfter=future["id"], Limit=100)
+    assert len(rows) == 60
+    assert max(row["time"] for row in rows) <= clock().timestamp()
 
 
 def test_a_row_can_appear_after_rows_with_higher_ids(

@@ -9,6 +9,7 @@ import pytest
 from licensing.internal import HelperMethods  # type: ignore[import-untyped] # the vendor's SDK ships no types
 from licensing.methods import AI  # type: ignore[import-untyped] # the vendor's SDK ships no types
 
+from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
 from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
 
 if t.TYPE_CHECKING:
@@ -67,8 +68,6 @@ def test_the_vendors_sdk_walks_the_events(sandbox: Sandbox, token: str) -> None:
 def test_the_vendors_sdk_understands_the_errors(
     sandbox: Sandbox, token: str, style: t.Literal["status_200", "status_400"]
 ) -> None:
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-
     sandbox.vendor("cryptolens", CryptolensSandbox).error_style = style
     assert AI.get_web_api_log("wrong") == (None, "Unable to authenticate")
     assert AI.get_web_api_log(token, limit=1001) == (None, "The input parameters were incorrect")
@@ -80,8 +79,8 @@ def audit_events_of_the_community_script(
 ) -> Iterator[dict[str, t.Any]]:
     """The loop of `get_audit_events`, retyped without its retries.
 
-    From "Extracting usage data from a Pigment workspace", Pigment community, 12 September 2025. It stops at the
-    first event on or after the end date, which is why a test must give one in the far future.
+    From "Extracting usage data from a Pigment workspace", Pigment community, 12 September 2025. It stops at
+    the first event on or after the end date, which is why a test must give one in the far future.
     """
     params = {"ingestedSince": start_date}
     headers = {

@@ -75,9 +75,7 @@ def truth(sandbox: Sandbox) -> list[dict[str, t.Any]]:
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"X-Api-Key": "{key}"}, {"Authorization": "{key}"}]
 )
-def test_a_wrong_or_missing_key_is_unauthorized(
-    client: Client, sandbox: Sandbox, headers: dict[str, str]
-) -> None:
+def test_a_wrong_or_missing_key_is_unauthorized(client: Client, sandbox: Sandbox, headers: dict[str, str]) -> None:
     key = sandbox.config["pigment"]["api_key"]
     client.headers = {name: value.format(key=key) for name, value in headers.items()}
     assert client.get(ingestedSince=client.since).status_code == 401
@@ -112,9 +110,7 @@ def test_only_get_and_only_this_path(client: Client) -> None:
         {"ingestedSince": "2026-11-01", "cursor": "v1+/AAAA"},
     ],
 )
-def test_what_no_page_of_the_vendor_shows_is_a_bad_request(
-    client: Client, parameters: dict[str, str]
-) -> None:
+def test_what_no_page_of_the_vendor_shows_is_a_bad_request(client: Client, parameters: dict[str, str]) -> None:
     assert client.get(**parameters).status_code == 400
 
 
@@ -253,9 +249,7 @@ def test_a_cursor_pages_over_the_events_of_the_first_page(client: Client, sandbo
     assert len(client.walk()) == 2560
 
 
-def test_events_that_come_in_can_shift_the_pages(
-    client: Client, sandbox: Sandbox, pigment: PigmentSandbox
-) -> None:
+def test_events_that_come_in_can_shift_the_pages(client: Client, sandbox: Sandbox, pigment: PigmentSandbox) -> None:
     pigment.snapshot = False
     first = client.page()
     sandbox.advance()
@@ -263,9 +257,7 @@ def test_events_that_come_in_can_shift_the_pages(
     assert ids(second["events"])[:60] == ids(first["events"])[-60:]
 
 
-def test_an_empty_page_can_come_before_more(
-    client: Client, sandbox: Sandbox, pigment: PigmentSandbox
-) -> None:
+def test_an_empty_page_can_come_before_more(client: Client, sandbox: Sandbox, pigment: PigmentSandbox) -> None:
     pigment.empty_pages = {2}
     first = client.page()
     second = client.page(first["nextEventsCursor"])
@@ -312,9 +304,7 @@ def test_fresh_cursors_can_go_on_for_ever(client: Client, sandbox: Sandbox, pigm
 def test_the_events_have_what_clients_stumble_over(sandbox: Sandbox) -> None:
     events = truth(sandbox)
     assert len(set(ids(events))) == len(events)
-    fractions = {
-        len(event["ingestionTimestamp"].rstrip("Z").partition(".")[2].partition("+")[0]) for event in events
-    }
+    fractions = {len(event["ingestionTimestamp"].rstrip("Z").partition(".")[2].partition("+")[0]) for event in events}
     assert fractions == {0, 3, 6, 7, 9}
     assert any(event["ingestionTimestamp"].endswith("+02:00") for event in events)
     delays = [ingested(event) - datetime.fromisoformat(event["eventTimestamp"]) for event in events]
@@ -339,11 +329,17 @@ def test_an_advance_brings_late_and_tied_events(sandbox: Sandbox, clock: Clock) 
     assert max(map(ingested, new)) <= clock()
     assert len({event["ingestionTimestamp"][:19] for event in new}) <= 51
     late = [
-        event
-        for event in new
-        if ingested(event) - datetime.fromisoformat(event["eventTimestamp"]) > timedelta(days=1)
+        event for event in new if ingested(event) - datetime.fromisoformat(event["eventTimestamp"]) > timedelta(days=1)
     ]
     assert len(late) >= 3
+
+
+def test_an_event_from_the_future_does_not_draw_the_next_ones_after_it(
+    sandbox: Sandbox, pigment: PigmentSandbox, clock: Clock
+) -> None:
+    future = pigment.add_event(clock() + timedelta(days=365 * 73))
+    sandbox.advance()
+    assert [event for event in truth(sandbox) if ingested(event) > clock()] == [future]
 
 
 def test_many_slices_fit_before_now(clock: Clock) -> None:

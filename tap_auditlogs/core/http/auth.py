@@ -8,13 +8,14 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-import requests
 from requests.auth import AuthBase
 
 from tap_auditlogs.core.redaction import redact
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+
+    import requests
 
 _RENEW_EARLY_SECONDS = 60.0
 

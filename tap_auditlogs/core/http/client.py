@@ -123,9 +123,7 @@ class HttpClient:
             ApiError: If the answer is an error, or there is none after the tries and waits that are allowed.
         """
         where = f"{self.vendor}: {what}"
-        budget = RetryBudget(
-            self._options.max_retry_wait_seconds, rate_limit_window=self._rate_limit_window
-        )
+        budget = RetryBudget(self._options.max_retry_wait_seconds, rate_limit_window=self._rate_limit_window)
         retrying = backoff.on_exception(
             budget.waits,
             TransientError,
@@ -137,7 +135,7 @@ class HttpClient:
             logger=None,
         )
         try:
-            return retrying(self._send_once_authenticated)(request, where)  # type: ignore[no-any-return] # the library's decorator loses the type
+            return retrying(self._send_once_authenticated)(request, where)
         except TransientError as error:
             message = (
                 f"{error}. Gave up after {budget.tries} tries and {budget.waited:.0f} s of waiting"

@@ -11,7 +11,7 @@ import msgspec
 import requests
 
 if t.TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class ApiResponse(requests.Response):
         """
         whole = cls()
         whole.__dict__.update(response.__dict__)
-        whole._content = body  # noqa: SLF001 - requests has no public way to set a body that was streamed
+        whole._content = body
         whole.raw = None
         return whole
 

@@ -7,11 +7,11 @@ import random
 import typing as t
 from email.utils import parsedate_to_datetime
 
-from tap_auditlogs.core.errors import TransientError
-
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
+
+    from tap_auditlogs.core.errors import TransientError
 
 MAX_TRIES = 5
 _LONGEST_RETRY_AFTER = 10.0**9
@@ -65,9 +65,9 @@ class RetryBudget:
 
     def _wait_after(self, error: TransientError) -> float:
         if error.retry_after is not None:
-            return error.retry_after + self._jitter()
+            return float(error.retry_after) + self._jitter()
         first = self._first_throttled_wait if error.status == 429 else 1.0  # noqa: PLR2004 - Too Many Requests
-        return first * 2 ** (self.tries - 1) * (1 + self._jitter() / 4)
+        return float(first * 2 ** (self.tries - 1) * (1 + self._jitter() / 4))
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 from http import HTTPStatus
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
@@ -54,30 +55,28 @@ def check_answer(response: ApiResponse) -> None:
     if envelope.get("result") == 0:
         return
     message = str(envelope.get("message") or "")
-    answer = {"where": "cryptolens", "answer": f"the vendor says: {_quote(message)}", "status": response.status_code}
+    status = response.status_code
+    failed = partial(_failed, answer=f"the vendor says: {_quote(message)}", status=status)
     match message.lower():
         case text if "unable to authenticate" in text:
-            raise CredentialsError(
-                "the access token is not accepted", advice="Check cryptolens.access_token", **answer
-            )
+            raise failed(CredentialsError, "the access token is not accepted", "Check cryptolens.access_token")
         case text if "no active subscription" in text:
-            raise CredentialsError(
-                "the account has no active subscription", advice="Check the subscription with the vendor", **answer
-            )
+            raise failed(CredentialsError, "the account has no active subscription", "Ask the vendor")
         case text if "access denied" in text or "not enough permission" in text:
-            raise RefusedError(
-                "the access token lacks a permission",
-                advice="It needs Get Web API Log, Get Events and Get Object Log, and no key lock",
-                **answer,
-            )
+            advice = "It needs Get Web API Log, Get Events and Get Object Log, and no key lock"
+            raise failed(RefusedError, "the access token lacks a permission", advice)
         case text if "input parameters were incorrect" in text:
-            raise ApiError("the request was not accepted", advice="Check cryptolens.product_id", **answer)
+            raise failed(ApiError, "the request was not accepted", "Check cryptolens.product_id")
         case text if "something went wrong" in text or "result" not in envelope:
-            raise TransientError("the server has a problem", **answer)
-        case _ if response.status_code < HTTPStatus.TOO_MANY_REQUESTS:
-            raise ApiError("the request failed", **answer)
+            raise failed(TransientError, "the server has a problem", "")
+        case _ if status < HTTPStatus.TOO_MANY_REQUESTS:  # 429 and 5xx are judged by their status
+            raise failed(ApiError, "the request failed", "")
         case _:
-            return  # 429 and 5xx have their own handling
+            return
+
+
+def _failed(kind: type[ApiError], problem: str, advice: str, *, answer: str, status: int) -> ApiError:
+    return kind(problem, where="cryptolens", answer=answer, advice=advice, status=status)
 
 
 def with_lower_keys(payload: Mapping[str, t.Any]) -> dict[str, t.Any]:

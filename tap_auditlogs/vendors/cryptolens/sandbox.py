@@ -160,9 +160,7 @@ class CryptolensSandbox(VendorSandbox):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.access_token = (
-            world.secret(self.name, "access_token", length=62, alphabet=_TOKEN_ALPHABET) + "+="
-        )
+        self.access_token = world.secret(self.name, "access_token", length=62, alphabet=_TOKEN_ALPHABET) + "+="
         self.error_style: t.Literal["status_200", "status_400", "message_only"] = "status_200"
         self.null_when_empty = False
         self.ids_as_strings = False
@@ -234,9 +232,7 @@ class CryptolensSandbox(VendorSandbox):
             return Response(status=405, headers={"Allow": "GET, POST"})
         with self.lock:
             try:
-                return self._answer(
-                    log, _Parameters(request.form if request.method == "POST" else request.args)
-                )
+                return self._answer(log, _Parameters(request.form if request.method == "POST" else request.args))
             except _RefusedError as refusal:
                 return self._error(str(refusal))
 
@@ -256,8 +252,10 @@ class CryptolensSandbox(VendorSandbox):
     @override
     def advance(self) -> None:
         with self.lock:
+            now = self._now()
             for log, count in ((self.web_api_log, 60), (self.events, 12), (self.object_log, 8)):
-                newest = max(entry.time for entry in log.entries) * NANOSECONDS
+                # A row that a test dated in the future says nothing about when the next ones come.
+                newest = max((entry.time for entry in log.entries if entry.time <= now), default=0) * NANOSECONDS
                 times = [moment // NANOSECONDS for moment in self.world.following(self._rng, newest, count)]
                 # The slice begins in the second of the newest known row, and has a second of several rows.
                 times[0] = newest // NANOSECONDS
@@ -460,7 +458,7 @@ class _Parameters:
             raise _RefusedError(INCORRECT_INPUT)
         return lambda moment: all(_COMPARISONS[how](moment, bound) for how, bound in bounds.items())
 
-    def _json(self, name: str) -> t.Any:  # noqa: ANN401 - whatever the client sent
+    def _json(self, name: str) -> t.Any:
         text = self.text(name)
         if not text:
             return None
@@ -473,7 +471,7 @@ class _Parameters:
 def _in_order(  # noqa: PLR0913 - each is one thing that a client may ask for
     entries: Sequence[_Entry], *, after: int, before: int, cursor: str, order: str, descending: bool
 ) -> Iterable[_Entry]:
-    """Give the rows beyond the cursor in the order asked for; of two cursors the one that looks back counts."""
+    """Give the rows beyond the cursor in the order asked for; of two cursors, `before` counts."""
     where = operator.attrgetter(cursor)
     if cursor == order == "id":
         first = 0 if before else bisect.bisect_right(entries, after, key=where)
@@ -513,9 +511,7 @@ class _RowFactory:
         row: Row = {
             "productId": rng.choice(PRODUCTS),
             "key": rng.choice(self.license_keys),
-            "ip": rng.choice(
-                (f"{rng.randrange(1, 224)}.{rng.randrange(256)}.{rng.randrange(256)}.0", "2001:db8::")
-            ),
+            "ip": rng.choice((f"{rng.randrange(1, 224)}.{rng.randrange(256)}.{rng.randrange(256)}.0", "2001:db8::")),
             "state": rng.choice(_UNKNOWN_STATES if happens(rng, 0.02) else _KNOWN_STATES),
             "machineCode": machine,
             "friendlyName": rng.choice((rng.choice(self._people).name, "", None)),

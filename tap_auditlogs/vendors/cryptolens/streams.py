@@ -52,7 +52,7 @@ class LogStream(AuditStream, abc.ABC):
 
     primary_keys = ("id",)
     replication_key = "id"
-    derived_properties = ("occurred_at",)
+    derived_properties: t.ClassVar[Sequence[str]] = ("occurred_at",)
 
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
         """Read from the bookmark to the newest row that has settled.
@@ -123,7 +123,7 @@ class LogStream(AuditStream, abc.ABC):
         kept_since = (self.connection.client.server_time() - self.retention).date()
         if date.fromisoformat(read_on) < kept_since:
             self.logger.warning(
-                "Cryptolens keeps this log for %d days and it was last read on %s: rows from then until %s may be lost.",
+                "Cryptolens keeps this log for %d days and it was last read on %s: rows from then to %s may be lost.",
                 self.retention.days,
                 read_on,
                 kept_since,
@@ -174,8 +174,7 @@ class LogStream(AuditStream, abc.ABC):
     def _rows(self, response: ApiResponse, after: int) -> list[Row]:
         """Read a page and make sure of what the paging rests on: ids above the cursor, in ascending order."""
         rows = [
-            Row(_integer(row.get("id")), _seconds(row.get(self.time_property)), row)
-            for row in self._raw_rows(response)
+            Row(_integer(row.get("id")), _seconds(row.get(self.time_property)), row) for row in self._raw_rows(response)
         ]
         previous = after
         for row in rows:
@@ -217,9 +216,7 @@ class WebApiLog(LogStream):
         th.Property("state", th.IntegerType, description="Four digits: method (2), outcome, detail."),
         th.Property("method_code", th.IntegerType, description="The method's digits. Derived from `state`."),
         th.Property("method", th.StringType, description="The method; null if unknown. Derived from `state`."),
-        th.Property(
-            "succeeded", th.BooleanType, description="The outcome; null if unknown. Derived from `state`."
-        ),
+        th.Property("succeeded", th.BooleanType, description="The outcome; null if unknown. Derived from `state`."),
         th.Property("machine_code", th.StringType, description="The device: personal data."),
         th.Property("friendly_name", th.StringType, description="The device's name: personal data."),
         th.Property("floating_expires", th.IntegerType, description="Unix seconds; 0 if it does not apply."),

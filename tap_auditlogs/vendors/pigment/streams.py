@@ -141,9 +141,7 @@ class AuditEvents(AuditStream):
             window, response = self._request_page(window)
             events = _events(response)
             records = [
-                record
-                for event in events
-                if window.wants((record := self._to_record(event))["ingestion_timestamp"])
+                record for event in events if window.wants((record := self._to_record(event))["ingestion_timestamp"])
             ]
             yield records
             paginator.count_rows(len(events))
