@@ -79,7 +79,8 @@ class PagedStream(Stream, abc.ABC):
                     self._write_page(records, plain=plain)
                 counter.increment(len(records))
                 written += len(records)
-                yield from records
+                if not write_messages:
+                    yield from records
                 if self.ABORT_AT_RECORD_COUNT is not None and written >= self.ABORT_AT_RECORD_COUNT:
                     self._check_max_record_limit(written)
 

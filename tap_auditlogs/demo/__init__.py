@@ -1,0 +1,1 @@
+"""The demo: the sandbox flows through Meltano into a real PostgreSQL, twice, and is counted there."""

@@ -1,0 +1,1 @@
+"""Benchmarks: scripts run by hand, each with both sides in one run. They print ratios and assert nothing."""

@@ -1,0 +1,94 @@
+"""Derives from the code what meltano.yml has to declare; run as a module, it prints the block to paste."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import typing as t
+
+import click
+
+from tap_auditlogs.tap import TapAuditLogs
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Setting: t.TypeAlias = "dict[str, t.Any]"
+
+_KINDS: t.Final = {
+    # Meltano 4.4 cannot pass on a `decimal` that comes from the environment; an `integer` it can, and a fraction
+    # in meltano.yml itself stays one.
+    "number": "integer",
+    "integer": "integer",
+    "boolean": "boolean",
+    "array": "array",
+    "object": "object",
+    "string": "string",
+}
+
+
+def complete_schema() -> dict[str, t.Any]:
+    """Give the JSON schema of the settings, those that the SDK adds included."""
+    schema: dict[str, t.Any] = json.loads(json.dumps(TapAuditLogs.config_jsonschema))
+    TapAuditLogs.append_builtin_config(schema)
+    return schema
+
+
+def settings_of(schema: Mapping[str, t.Any]) -> Iterator[Setting]:
+    """Spell the settings as Meltano does, a vendor's in dotted names."""
+    for name, spec in schema["properties"].items():
+        if spec.get("additionalProperties") is False:  # a vendor
+            for setting in settings_of(spec):
+                yield {
+                    **setting,
+                    "name": f"{name}.{setting['name']}",
+                    "label": f"{spec['title']}: {setting['label']}",
+                }
+        else:
+            yield _setting(name, spec)
+
+
+def credentials_of(schema: Mapping[str, t.Any]) -> list[list[str]]:
+    """Give the settings that each vendor needs at least: one group per vendor."""
+    return [
+        [f"{name}.{needed}" for needed in spec["required"]]
+        for name, spec in schema["properties"].items()
+        if spec.get("required")
+    ]
+
+
+def _setting(name: str, spec: Mapping[str, t.Any]) -> Setting:
+    types = [spec["type"]] if isinstance(spec["type"], str) else spec["type"]
+    (json_type,) = [it for it in types if it != "null"]
+    setting: Setting = {"name": name, "label": spec["title"], "kind": _KINDS[json_type]}
+    if "enum" in spec:
+        setting |= {"kind": "options", "options": [{"label": it, "value": it} for it in spec["enum"] if it]}
+    elif spec.get("format") == "date-time":
+        setting["kind"] = "date_iso8601"
+    if spec.get("secret"):
+        setting["sensitive"] = True
+    description = spec["description"]
+    if spec.get("default") is not None:
+        default = spec["default"]
+        description += f" Default: {default if isinstance(default, str) else json.dumps(default)}."
+    return {**setting, "description": description}
+
+
+def to_yaml(setting: Setting) -> str:
+    """Write a setting as it stands in meltano.yml."""
+    lines = []
+    for key, value in setting.items():
+        if key == "description":
+            lines += [
+                f"{key}: >-",
+                *textwrap.wrap(value, 110, break_on_hyphens=False, initial_indent="  ", subsequent_indent="  "),
+            ]
+        else:
+            plain = isinstance(value, str) and ": " not in value
+            lines.append(f"{key}: {value if plain else json.dumps(value)}")
+    return "\n".join(("    - " if number == 0 else "      ") + line for number, line in enumerate(lines))
+
+
+if __name__ == "__main__":
+    for declared in settings_of(complete_schema()):
+        click.echo(to_yaml(declared))
