@@ -7,16 +7,17 @@ import logging
 import os
 import sys
 import typing as t
+from contextlib import suppress
 from dataclasses import dataclass
 
-from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
+from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException, ConfigValidationError
 
 from tap_auditlogs.core.errors import OutputError, TapError
 from tap_auditlogs.core.interrupts import Interrupted
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from singer_sdk import Stream, Tap
 
@@ -32,35 +33,44 @@ class _Failure:
     reason: str
 
 
-def run(tap: Tap, *, record_limit: int | None = None) -> int:
-    """Sync every selected stream and say how it went.
+def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = None) -> int:
+    """Make the tap, sync every selected stream and say how it went.
 
     Args:
-        tap: The tap, its state loaded.
+        make_tap: Makes the tap with this message writer; may fail with a message for the operator.
         record_limit: Stop each stream after so many records (`--test`); then every stream counts as selected.
 
     Returns:
-        The exit code: 0 if every selected stream was read to its end, 1 if not, 128 plus the number of the signal
-        that ended the run. After a signal it does not return: it ends the process, since threads may still be
-        waiting for the network.
+        The exit code: 0 if every selected stream was read to its end, 1 if not. After SIGTERM or SIGINT it does not
+        return: it ends the process with 143 or 130, since threads may still be waiting for the network.
     """
-    writer = tap.message_writer
-    if not isinstance(writer, MessageWriter):
-        msg = "the run loop needs the tap's own message writer"
-        raise TypeError(msg)
-    _relax_garbage_collection()
+    writer = MessageWriter()
+    tap: Tap | None = None
     try:
         writer.interrupts.install()
+        tap = make_tap(writer)
+        _relax_garbage_collection()
         return _sync_streams(tap, record_limit)
+    except ConfigValidationError as error:
+        for fault in error.errors:
+            logger.error("Settings: %s", fault)  # noqa: TRY400 - the message says it all
     except OutputError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message says it all
         _drop_unwritten_output()
-        return EXIT_FAILED
+    except TapError as error:
+        logger.error("%s", error)  # noqa: TRY400 - the message says it all
     except Interrupted as interrupt:
-        tap.state_writer.write_state(tap.state)
-        logger.warning("The run was %s; the next one goes on from the last STATE.", interrupt)
-        logging.shutdown()
-        os._exit(interrupt.exit_code)
+        _end(interrupt, tap)
+    return EXIT_FAILED
+
+
+def _end(interrupt: Interrupted, tap: Tap | None) -> t.NoReturn:
+    with suppress(OutputError):
+        if tap is not None:
+            tap.state_writer.write_state(tap.state)
+    logger.warning("The run was %s; the next one goes on from the last STATE.", interrupt)
+    logging.shutdown()
+    os._exit(interrupt.exit_code)
 
 
 def _relax_garbage_collection() -> None:

@@ -108,6 +108,7 @@ class AuditStream(PagedStream, abc.ABC):
         bookmark = Bookmark(self.stream_state, self._bookmarked_key)
         filters = {name: self.settings[name] for name in self.filter_settings if self.settings.get(name) is not None}
         bookmark.apply_filters(filters)
+        self.check_bookmark(bookmark)  # `check_state` has not seen one that was put aside
         return bookmark
 
     def check_state(self) -> None:

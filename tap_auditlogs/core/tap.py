@@ -6,14 +6,13 @@ import json
 import sys
 import typing as t
 
-from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_auditlogs.core.connection import Connection
-from tap_auditlogs.core.errors import StateError, TapError
+from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.redaction import redact, redact_all_logging
-from tap_auditlogs.core.run import EXIT_FAILED, run
+from tap_auditlogs.core.run import run
 from tap_auditlogs.core.sdk_hooks import HookedTap
 from tap_auditlogs.core.settings import check_config, http_options, secrets_of, with_defaults, without_absent
 from tap_auditlogs.core.state import STATE_VERSION, check_state, parse_state
@@ -170,21 +169,16 @@ class RegistryTap(HookedTap):
         catalog: t.IO[str] | None = None,
         record_limit: int | None = None,
     ) -> int:
-        try:
-            tap = cls(
+        def make_tap(writer: MessageWriter) -> RegistryTap:
+            return cls(
                 config=config.config if config else None,
                 parse_env_config=bool(config and config.parse_env),
                 state=parse_state(state.read()) if state else None,
                 catalog=_parse_catalog(catalog.read()) if catalog else None,
+                message_writer=writer,
             )
-        except ConfigValidationError as error:
-            for fault in error.errors:
-                cls.logger.error("Settings: %s", fault)  # noqa: TRY400 - the message says it all
-            return EXIT_FAILED
-        except TapError as error:
-            cls.logger.error("%s", error)  # noqa: TRY400 - the message says it all
-            return EXIT_FAILED
-        return run(tap, record_limit=record_limit)
+
+        return run(make_tap, record_limit=record_limit)
 
 
 def _parse_catalog(text: str) -> dict[str, t.Any]:
@@ -194,5 +188,4 @@ def _parse_catalog(text: str) -> dict[str, t.Any]:
             return t.cast("dict[str, t.Any]", catalog)
     except (ValueError, TypeError, KeyError):
         pass
-    msg = "The catalog file is not a Singer catalog. Make one with --discover."
-    raise StateError(msg)
+    raise TapError("The catalog file is not a Singer catalog. Make one with --discover.")

@@ -113,7 +113,6 @@ class Sandbox:
         self._control = Control(self)
         self._port = port
         self._closing = threading.Event()
-        self._loop: threading.Thread | None = None
 
     def __enter__(self) -> t.Self:
         # Bound before waitress starts its threads, which it would leave behind when the port is taken.
@@ -141,10 +140,11 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         self._closing.set()
-        if self._loop is not None:
-            self._server.pull_trigger()
-            self._loop.join()
-            self._loop = None
+        self._server.pull_trigger()
+        self._loop.join()
+        # Only now, when nothing polls or wakes them any more, may the sockets be closed.
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._channels)
 
     @property
     def url(self) -> str:
@@ -197,9 +197,6 @@ class Sandbox:
     def _serve(self) -> None:
         while not self._closing.is_set():
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._channels, count=1)
-        # Everything is closed by the thread that uses it: a socket closed elsewhere may be polled once more.
-        self._server.task_dispatcher.shutdown()
-        wasyncore.close_all(self._channels)
 
     def _wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         name, _, rest = environ["PATH_INFO"].lstrip("/").partition("/")

@@ -135,6 +135,11 @@ def test_the_lower_bound_is_inclusive(client: Client, pigment: PigmentSandbox, c
     assert client.walk() == []
 
 
+def test_a_parameter_given_twice_is_a_bad_request(client: Client) -> None:
+    url = f"{client.url}?ingestedSince=2026-11-01&ingestedSince=2026-11-02"
+    assert client.http.get(url, headers=client.headers, timeout=30).status_code == 400
+
+
 def test_a_time_of_day_can_be_made_a_bad_request(client: Client, pigment: PigmentSandbox) -> None:
     pigment.dates_only = True
     assert client.get(ingestedSince="2026-11-01T00:00:00Z").status_code == 400

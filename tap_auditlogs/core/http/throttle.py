@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import typing as t
 from functools import cached_property
 
@@ -26,6 +27,7 @@ class Throttle:
     def _limiter(self) -> Limiter:
         from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - a quarter second of CPU that --version need not spend
 
+        logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)  # it tells of its own set-up at INFO
         return Limiter(Rate(self._requests, round(self._seconds * 1000)))
 
     def wait(self) -> None:
