@@ -13,6 +13,10 @@ class StateError(TapError):
     """A state that cannot be understood. It is refused, never taken for "no state"."""
 
 
+class SkippedStreamError(TapError):
+    """A stream that this account cannot have and that is not worth a failed run: told once, exit code 0."""
+
+
 class OutputError(TapError):
     """Standard output takes no more messages: the target is gone or the disk is full."""
 

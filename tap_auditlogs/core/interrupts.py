@@ -49,11 +49,19 @@ class Interrupts:
         self._progress = progress
         self._deferrals = 0
         self._signum: int | None = None
+        self._ending = False
+        self._asked_to_end = threading.Event()
 
     def install(self) -> None:
         """Take over SIGTERM and SIGINT. Only the main thread may do this."""
+        # Started now: a thread cannot be started safely in a signal handler, which may interrupt such a start.
+        threading.Thread(target=self._end_if_stalled, daemon=True).start()
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+
+    def conclude(self) -> None:
+        """Let nothing interrupt what is left to do: the run is complete, or is ending for a signal."""
+        self._ending = True
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -66,23 +74,24 @@ class Interrupts:
             Interrupted: At the end of the outermost block, if a signal came within it.
         """
         self._deferrals += 1
-        pending_before = self._signum
         try:
             yield
         finally:
             self._deferrals -= 1
-        if self._deferrals == 0 and self._signum is not None and pending_before is None:
+        # Also for a signal from before the block: a library may have swallowed the first exception.
+        if self._deferrals == 0 and self._signum is not None and not self._ending:
             raise Interrupted(self._signum)
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        if self._signum is not None:
+        if self._signum is not None or self._ending:
             return
         self._signum = signum
-        threading.Thread(target=self._end_if_stalled, args=(128 + signum,), daemon=True).start()
+        self._asked_to_end.set()
         if self._deferrals == 0:
             raise Interrupted(signum)
 
-    def _end_if_stalled(self, exit_code: int) -> None:
+    def _end_if_stalled(self) -> None:
+        self._asked_to_end.wait()
         taken = self._progress()
         deadline = time.monotonic() + STALL_SECONDS
         while time.monotonic() < deadline:
@@ -90,5 +99,8 @@ class Interrupts:
             if (now_taken := self._progress()) != taken:
                 taken = now_taken
                 deadline = time.monotonic() + STALL_SECONDS
-        logger.error("Ended without a last STATE: standard output took nothing for %d seconds.", STALL_SECONDS)
-        os._exit(exit_code)
+        message = "Ended without a last STATE: standard output took nothing for %d seconds."
+        telling = threading.Thread(target=logger.error, args=(message, STALL_SECONDS), daemon=True)
+        telling.start()
+        telling.join(1.0)  # standard error may be stuck as well
+        os._exit(128 + t.cast("int", self._signum))

@@ -56,13 +56,15 @@ def _forms(secret: str) -> Iterator[str]:
     """The shapes in which a secret turns up: as it is, escaped, in a URL, in base64."""
     if len(secret) < SHORTEST_SECRET:
         return
+    raw = secret.encode(errors="surrogatepass")
     yield secret
-    yield quote(secret, safe="")
-    yield quote_plus(secret)
+    for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
+        yield encoded
+        yield re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), encoded)
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
-    raw = secret.encode()
+    yield repr(raw)[2:-1]
     for shift in range(3):  # base64 looks different at each of the three places in a group
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(b"\0" * shift + raw).decode()
@@ -88,8 +90,10 @@ class RedactionFilter(logging.Filter):
         Returns:
             Always True.
         """
-        message = record.getMessage()
+        message = _message(record)
         masked = redact(message)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
         if record.exc_info:
             trace = logging.Formatter().formatException(record.exc_info)
             if (masked_trace := redact(trace)) != trace:
@@ -104,6 +108,14 @@ class RedactionFilter(logging.Filter):
         return True
 
 
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):  # a library's mistake, which `logging` itself would survive
+        record.msg, record.args = f"{record.msg} {record.args}", None
+        return str(record.msg)
+
+
 _STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__)
 
 
@@ -113,8 +125,8 @@ def redact_all_logging() -> None:
     for handler in _handlers():
         if not any(isinstance(existing, RedactionFilter) for existing in handler.filters):
             handler.addFilter(masking)
-    # At DEBUG urllib3 writes every URL with its query; our own client logs requests without it.
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # Below ERROR urllib3 writes URLs with their queries; our own client logs requests without them.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _handlers() -> Iterable[logging.Handler]:

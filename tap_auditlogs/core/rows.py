@@ -92,9 +92,10 @@ class RowShaper:
                 self._report(source, "a value that does not fit its column")
         if not row.keys() <= self._sources:
             extra = extra or {}
-            for source in row.keys() - self._sources:
-                extra[source] = row[source]
-                self._report(source, "a field that the schema does not know")
+            for source in row:  # in the vendor's order: the same row must come out the same in every run
+                if source not in self._sources:
+                    extra[source] = row[source]
+                    self._report(source, "a field that the schema does not know")
         record[ADDITIONAL_PROPERTIES] = extra
         return record
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException, ConfigValidationError
 
-from tap_auditlogs.core.errors import OutputError, TapError
+from tap_auditlogs.core.errors import OutputError, SkippedStreamError, TapError
 from tap_auditlogs.core.interrupts import Interrupted
 from tap_auditlogs.core.writer import MessageWriter
 
@@ -52,16 +52,28 @@ def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = 
         _relax_garbage_collection()
         return _sync_streams(tap, record_limit)
     except ConfigValidationError as error:
-        for fault in error.errors:
-            logger.error("Settings: %s", fault)  # noqa: TRY400 - the message says it all
+        log_config_faults(error)
     except OutputError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message says it all
         _drop_unwritten_output()
     except TapError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message says it all
     except Interrupted as interrupt:
+        writer.interrupts.conclude()
         _end(interrupt, tap)
+    finally:
+        writer.interrupts.conclude()
     return EXIT_FAILED
+
+
+def log_config_faults(error: ConfigValidationError) -> None:
+    """Tell the operator what is wrong with the settings.
+
+    Args:
+        error: What the tap found when it was made.
+    """
+    for fault in error.errors:
+        logger.error("Settings: %s", fault)
 
 
 def _end(interrupt: Interrupted, tap: Tap | None) -> t.NoReturn:
@@ -85,14 +97,15 @@ def _sync_streams(tap: Tap, record_limit: int | None) -> int:
         logger.error("No stream is selected: nothing to do. Check the catalog or the `select` rules.")
         return EXIT_FAILED
     failures: list[_Failure] = []
-    for stream in streams:
-        if record_limit is not None:
+    if record_limit is not None:
+        for stream in streams:
             stream.ABORT_AT_RECORD_COUNT = record_limit
             stream.selected = True
-        if stream.parent_stream_type is None and (failure := _sync(stream)) is not None:
-            failures.append(failure)
+    for stream in streams:
+        if stream.parent_stream_type is None:
+            failures += _failures(stream, _sync(stream))
     tap.state_writer.write_state(tap.state)
-    _summarise(streams, failures)
+    _summarise([stream for stream in streams if stream.selected], failures)
     return EXIT_FAILED if failures else EXIT_COMPLETE
 
 
@@ -100,20 +113,33 @@ def _wanted(stream: Stream) -> bool:
     return stream.selected or stream.has_selected_descendents
 
 
-def _sync(stream: Stream) -> _Failure | None:
+def _sync(stream: Stream) -> str | None:
+    """Sync a stream, and give the reason if it failed."""
     try:
         stream.sync()
     except OutputError:
         raise
     except (AbortedSyncFailedException, AbortedSyncPausedException):
         return None  # the record limit was reached
+    except SkippedStreamError as skipped:
+        logger.warning("`%s` is skipped: %s", stream.name, skipped)
     except TapError as error:
-        return _Failure(stream.name, str(error))
+        return str(error)
     except Exception as error:
         logger.exception("`%s` failed in a way the tap does not know.", stream.name)
-        reason = f"unexpected {type(error).__name__}: {error!s:.300}. Please report this with the traceback above."
-        return _Failure(stream.name, reason)
+        return f"unexpected {type(error).__name__}: {error!s:.300}. Please report this with the traceback above."
     return None
+
+
+def _failures(stream: Stream, reason: str | None) -> list[_Failure]:
+    """Tell which streams failed: this one, and those that are read in its pass."""
+    failures = [_Failure(stream.name, reason)] if reason is not None and stream.selected else []
+    for child in stream.descendent_streams:
+        own_reason = getattr(child, "failure", None)
+        if child.selected and (own_reason is not None or reason is not None):
+            shared_reason = f"read together with `{stream.name}`, which failed" if stream.selected else reason
+            failures.append(_Failure(child.name, str(own_reason or shared_reason)))
+    return failures
 
 
 def _summarise(streams: Sequence[Stream], failures: Sequence[_Failure]) -> None:
@@ -130,5 +156,5 @@ def _summarise(streams: Sequence[Stream], failures: Sequence[_Failure]) -> None:
 
 def _drop_unwritten_output() -> None:
     """Keep Python from complaining at its end that standard output could not be flushed."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+    if sys.stdout is not None:  # it is None if it was closed before the start
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

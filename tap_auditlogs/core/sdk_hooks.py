@@ -8,17 +8,24 @@ Read in singer-sdk 0.54.9, unchanged since the version named.
 | `Stream._sync_records` | 0.1 | A STATE after every page, and pages written whole: the SDK counts records instead |
 | `Stream._generate_record_messages` (called) | 0.6 | Stream maps and partial selection stay the SDK's own |
 | `Stream._check_max_record_limit` (called) | 0.5 | `--test` ends a stream as the SDK does |
+| `Stream._write_schema_message` (called) | 0.1 | A stream read in the pass of its parent has no `sync` of its own |
+| `helpers._batch.SDKBatchMessage` (made) | 0.11 | The SDK has no public BATCH message |
 | `PluginBase._validate_config` | 0.1 | The SDK's messages show the value of a wrong setting, secrets included |
+| `PluginBase._env_var_config` | 0.4 | The SDK's fails with a traceback, and leaves numbers with a fraction text |
 | `PluginBase._setup_signal_handlers` | 0.40 | The SDK's handlers exit with 0 and may cut into a line |
 """
 
 from __future__ import annotations
 
 import abc
+import os
 import typing as t
 
 from singer_sdk import Stream, Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._batch import SDKBatchMessage
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_auditlogs.core.writer import MessageWriter
@@ -26,6 +33,7 @@ from tap_auditlogs.core.writer import MessageWriter
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding
     from singer_sdk.helpers.types import Context, Record
 
 
@@ -84,6 +92,39 @@ class PagedStream(Stream, abc.ABC):
                 if self.ABORT_AT_RECORD_COUNT is not None and written >= self.ABORT_AT_RECORD_COUNT:
                     self._check_max_record_limit(written)
 
+    # A stream that is read in the pass of its parent is written with these; `sync` is never called for it.
+
+    def write_schema(self) -> None:
+        """Write the SCHEMA message."""
+        self._write_schema_message()
+
+    def write_page(self, records: list[Record]) -> None:
+        """Write records.
+
+        Args:
+            records: Records with the types of the schema.
+        """
+        self._write_page(records, plain=self._is_plain())
+
+    def write_batch(self, encoding: BaseBatchFileEncoding, manifest: list[str]) -> None:
+        """Write a BATCH message.
+
+        Args:
+            encoding: Of the files.
+            manifest: The URLs of the files.
+        """
+        self._tap.write_message(SDKBatchMessage(stream=self.name, encoding=encoding, manifest=manifest))
+
+    def is_mapped(self) -> bool:
+        """Say whether stream maps or flattening change the records on their way out."""
+        return bool(self.config.get("flattening_enabled")) or [type(stream_map) for stream_map in self.stream_maps] != [
+            SameRecordTransform
+        ]
+
+    def selected_properties(self) -> list[str]:
+        """Name the properties that are selected, in the order of the schema."""
+        return [name for name in self.schema["properties"] if self.mask["properties", name]]
+
     def _write_page(self, records: list[Record], *, plain: bool) -> None:
         writer = self._tap.message_writer
         if plain and isinstance(writer, MessageWriter):
@@ -95,12 +136,7 @@ class PagedStream(Stream, abc.ABC):
 
     def _is_plain(self) -> bool:
         """Whether records leave as they are: every field selected, no stream map, no flattening."""
-        return (
-            all(self.mask.values())
-            and self._stream_version is None
-            and not self.config.get("flattening_enabled")
-            and [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
-        )
+        return all(self.mask.values()) and self._stream_version is None and not self.is_mapped()
 
 
 class HookedTap(Tap):
@@ -113,6 +149,29 @@ class HookedTap(Tap):
     @abc.abstractmethod
     def config_faults(self, config: dict[str, t.Any]) -> list[str]:
         """Return one message per fault of the configuration."""
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - as in the SDK
+        """Read the settings in the environment one by one, so that a fault can be told by its variable."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        config: dict[str, t.Any] = {}
+        faults = []
+        for name, spec in cls.config_jsonschema["properties"].items():
+            variable = cls._env_var_prefix + name.upper()
+            if os.environ.get(variable) == "":  # how schedulers pass what is not set
+                continue
+            try:
+                found = parse_environment_config({"properties": {name: spec}}, cls._env_var_prefix)
+                if "number" in spec.get("type", ()):
+                    found = {name: float(text) for name, text in found.items()}
+            except ValueError:
+                faults.append(f"{name}: the environment variable {variable} cannot be read; an object is one of JSON")
+            else:
+                config |= found
+        if faults:
+            msg = "The settings in the environment are not valid."
+            raise ConfigValidationError(msg, errors=faults, schema=cls.config_jsonschema)
+        return config
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check in our words, then let the SDK fill in the defaults."""

@@ -14,7 +14,7 @@ from tap_auditlogs.core.http import HttpOptions
 from tap_auditlogs.core.times import parse_timestamp
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -98,23 +98,31 @@ def config_jsonschema(vendors: Iterable[Vendor]) -> dict[str, t.Any]:
     return schema
 
 
-def without_absent(config: Mapping[str, t.Any]) -> Config:
-    """Leave out what counts as absent: nulls, and objects in which nothing is set.
+def without_absent(config: Mapping[str, t.Any], vendors: Collection[str]) -> Config:
+    """Leave out what counts as absent: nulls, and vendors' objects in which nothing is set.
 
-    Meltano and templates fill in such nulls; without this an unused vendor would ask for its credentials.
+    Meltano and templates fill in such nulls; without this an unused vendor would ask for its credentials. Within
+    the SDK's own settings a null has a meaning: `stream_maps` removes a property with it.
 
     Args:
         config: The configuration as given.
+        vendors: The names of the vendors' objects.
 
     Returns:
         A copy.
     """
-    kept: Config = {}
-    for name, value in config.items():
-        present = without_absent(value) if isinstance(value, dict) else value
-        if present is not None and present != {}:
-            kept[name] = present
-    return kept
+    return {
+        name: present
+        for name, value in config.items()
+        if (present := _present(value) if name in vendors else value) is not None
+    }
+
+
+def _present(value: t.Any) -> t.Any:
+    """Drop nulls and empty objects, at any depth; None if nothing is left."""
+    if not isinstance(value, dict):
+        return value
+    return {name: item for name, inner in value.items() if (item := _present(inner)) is not None} or None
 
 
 def with_defaults(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> Config:

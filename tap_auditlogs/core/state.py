@@ -10,7 +10,7 @@ import typing as t
 from tap_auditlogs.core.errors import StateError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,9 @@ _LEFT_BY_THE_SDK = ("progress_markers", "replication_key_signpost", "starting_re
 _PARKED = "other_filters"
 _FILTERS = "filters"
 _PROGRESS = "progress"
+_PARTS = "parts"
+_NOTES = "notes"
+_KNOWN = {"replication_key", "replication_key_value", _PARKED, _FILTERS, _PROGRESS, _PARTS, _NOTES}
 _UNFILTERED = "none"
 _ADVICE = "Mend it or, to read everything again, remove it"
 
@@ -88,7 +91,8 @@ class Bookmark:
     """One stream's entry in the state.
 
     It holds the replication key's value, the progress of work that was begun but is not finished, and belongs to
-    the filters it was made with: under other filters it is put aside, and comes back with them.
+    the filters it was made with: under other filters it is put aside, and comes back with them. A stream that is read
+    in parts, such as object types, has a bookmark for each of them.
     """
 
     def __init__(self, entry: dict[str, t.Any], replication_key: str) -> None:
@@ -108,10 +112,36 @@ class Bookmark:
         if entry.get("replication_key", replication_key) != replication_key:
             msg = f"it was made for the replication key {entry['replication_key']!r:.60}, not `{replication_key}`"
             raise StateError(msg)
-        for name in (_PROGRESS, _PARKED):
+        if "replication_key" in entry and self.value is None:
+            msg = "it names a replication key but no value"
+            raise StateError(msg)
+        if entry and not entry.keys() & _KNOWN:
+            msg = f"it holds nothing that this tap writes, but {', '.join(sorted(entry))!r:.60}"
+            raise StateError(msg)
+        for name in (_PROGRESS, _PARKED, _PARTS, _NOTES):
             if not isinstance(entry.get(name, {}), dict):
                 msg = f"its `{name}` is not an object"
                 raise StateError(msg)
+        for of_many in (_PARTS, _PARKED):
+            for name, part in entry.get(of_many, {}).items():
+                if not isinstance(part, dict):
+                    msg = f"`{name:.60}` in its `{of_many}` is not an object"
+                    raise StateError(msg)
+        if not isinstance(entry.get(_FILTERS, ""), str):
+            msg = f"its `{_FILTERS}` is not text"
+            raise StateError(msg)
+
+    def put_aside(self) -> Iterator[Bookmark]:
+        """Give the bookmarks kept for other filters.
+
+        Yields:
+            Each of them.
+
+        Raises:
+            StateError: If one cannot be understood.
+        """
+        for entry in self._entry.get(_PARKED, {}).values():
+            yield Bookmark(entry, self._replication_key)
 
     @property
     def value(self) -> t.Any:
@@ -123,6 +153,26 @@ class Bookmark:
         """What the stream needs to go on with work it has begun; empty if there is none."""
         return t.cast("dict[str, t.Any]", self._entry.get(_PROGRESS, {}))
 
+    @property
+    def parts(self) -> list[str]:
+        """The names of the parts that have a bookmark."""
+        return list(self._entry.get(_PARTS, {}))
+
+    def part(self, name: str) -> Bookmark:
+        """Return the bookmark of a part of the stream.
+
+        Args:
+            name: The part, such as an object type.
+
+        Returns:
+            Its bookmark, kept within this one.
+
+        Raises:
+            StateError: If it cannot be understood.
+        """
+        parts = self._entry.setdefault(_PARTS, {})
+        return Bookmark(parts.setdefault(name, {}), self._replication_key)
+
     def note(self, name: str) -> t.Any:
         """Return a further value kept with the bookmark.
 
@@ -132,7 +182,7 @@ class Bookmark:
         Returns:
             The value, or None.
         """
-        return self._entry.get(name)
+        return self._entry.get(_NOTES, {}).get(name)
 
     def advance(self, value: t.Any, **notes: t.Any) -> None:
         """Move the bookmark; begun work is thereby finished.
@@ -144,8 +194,9 @@ class Bookmark:
         if value is not None:
             self._entry["replication_key"] = self._replication_key
             self._entry["replication_key_value"] = value
-        self._entry.update(notes)
-        self._entry.pop(_PROGRESS, None)
+        if notes:
+            self._entry[_NOTES] = {**self._entry.get(_NOTES, {}), **notes}
+        self.drop_progress()
 
     def keep_progress(self, progress: Mapping[str, t.Any]) -> None:
         """Remember how far begun work has come; the value stays.
@@ -154,6 +205,10 @@ class Bookmark:
             progress: JSON values, small.
         """
         self._entry[_PROGRESS] = dict(progress)
+
+    def drop_progress(self) -> None:
+        """Forget work that was begun: it is to be done again from its start."""
+        self._entry.pop(_PROGRESS, None)
 
     def apply_filters(self, filters: Mapping[str, t.Any]) -> None:
         """Switch to the bookmark that was made with these filters.
@@ -168,7 +223,9 @@ class Bookmark:
             return
         parked: dict[str, dict[str, t.Any]] = self._entry.pop(_PARKED, {})
         former = {key: self._entry.pop(key) for key in list(self._entry)}
-        had_bookmark = "replication_key_value" in former or _PROGRESS in former
+        had_bookmark = (
+            "replication_key_value" in former or _PROGRESS in former or any(former.get(_PARTS, {}).values())
+        )
         if had_bookmark:
             parked[current or _UNFILTERED] = former
         self._entry.update(parked.pop(wanted or _UNFILTERED, {}))
@@ -180,7 +237,7 @@ class Bookmark:
             return
         found = (
             "going on from the bookmark kept for them"
-            if self.value is not None or self.progress
+            if self.value is not None or self.progress or self.parts
             else "starting from start_date"
         )
         logger.warning(

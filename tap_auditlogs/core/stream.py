@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_auditlogs.core.connection import Connection
+    from tap_auditlogs.core.errors import TapError
 
 _CLOCK_TOLERANCE = timedelta(days=1)
 """A bookmark follows the vendor's clock; this machine's may be behind it, but not by days."""
@@ -37,6 +38,7 @@ class AuditStream(PagedStream, abc.ABC):
         source_name: Gives the vendor's key of a property.
         derived_properties: Properties that the stream itself fills in.
         filter_settings: The vendor's settings that decide which rows the stream sees; its bookmark belongs to them.
+        failure: Why a stream that is read in the pass of its parent is not complete, if the parent itself is.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # `RowShaper` has done it, several times faster
@@ -52,8 +54,9 @@ class AuditStream(PagedStream, abc.ABC):
             tap: The tap.
             connection: The vendor's settings and HTTP client, shared by its streams.
         """
+        self.connection = connection  # first: a schema may depend on the settings
         super().__init__(tap)
-        self.connection = connection
+        self.failure: TapError | None = None
 
     # What the operator asked for
 
@@ -121,7 +124,9 @@ class AuditStream(PagedStream, abc.ABC):
         if loaded is None:
             return
         try:
-            self.check_bookmark(Bookmark(loaded, self._bookmarked_key))
+            bookmark = Bookmark(loaded, self._bookmarked_key)
+            for each in (bookmark, *bookmark.put_aside()):
+                self.check_bookmark(each)
         except StateError as error:
             msg = (
                 f"The bookmark of `{self.name}` in the state cannot be used: {error}. "
@@ -138,7 +143,17 @@ class AuditStream(PagedStream, abc.ABC):
         Raises:
             StateError: If the value cannot be understood.
         """
-        value = bookmark.value
+        self.check_time(bookmark.value)
+
+    def check_time(self, value: t.Any) -> None:
+        """Refuse a value of the state that should be a time and is none, or a future one.
+
+        Args:
+            value: The value; None is none too early.
+
+        Raises:
+            StateError: If it cannot be understood.
+        """
         if value is None:
             return
         try:
@@ -157,6 +172,14 @@ class AuditStream(PagedStream, abc.ABC):
     def checkpoint(self) -> None:
         """Write the state, unless it is what was written last."""
         self._tap.state_writer.write_state(self.tap_state)
+
+    def get_batch_config(self, config: Mapping[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
+        """Return no batch configuration: a stream that has a use for BATCH files writes them itself.
+
+        Args:
+            config: The tap's settings.
+        """
+        return
 
     def get_replication_key_signpost(self, context: object = None) -> None:  # noqa: ARG002 - the SDK's signature
         """Return no signpost: bookmarks are capped by the vendor's clock, not by this machine's."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import typing as t
+from functools import partial
 
+import click
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_auditlogs.core.connection import Connection
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.redaction import redact, redact_all_logging
-from tap_auditlogs.core.run import run
+from tap_auditlogs.core.run import EXIT_FAILED, log_config_faults, run
 from tap_auditlogs.core.sdk_hooks import HookedTap
 from tap_auditlogs.core.settings import check_config, http_options, secrets_of, with_defaults, without_absent
 from tap_auditlogs.core.state import STATE_VERSION, check_state, parse_state
@@ -21,7 +25,6 @@ from tap_auditlogs.core.writer import MessageWriter
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from tap_auditlogs.core.stream import AuditStream
@@ -47,6 +50,7 @@ class RegistryTap(HookedTap):
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
@@ -62,7 +66,8 @@ class RegistryTap(HookedTap):
             The configuration to work with.
         """
         redact.add(*secrets_of(config, self.config_jsonschema))
-        return with_defaults(without_absent(config), self.config_jsonschema)
+        present = without_absent(config, {vendor.name for vendor in self.vendors})
+        return with_defaults(present, self.config_jsonschema)
 
     def config_faults(self, config: dict[str, t.Any]) -> list[str]:
         """Check the configuration.
@@ -88,7 +93,8 @@ class RegistryTap(HookedTap):
             The streams.
         """
         active = [vendor for vendor in self.vendors if self.config.get(vendor.name)] or self.vendors
-        options = http_options(self.config, f"{self.name}/{self.plugin_version}")
+        # Read when first needed: discovery runs on settings that nobody has checked.
+        options = partial(http_options, self.config, f"{self.name}/{self.plugin_version}")
         streams: list[AuditStream] = []
         for vendor in active:
             connection = Connection(vendor, self.config.get(vendor.name) or {}, options)
@@ -158,7 +164,33 @@ class RegistryTap(HookedTap):
         """
         if value == CliTestOptionValue.All.value:
             ctx.exit(cls._run(ctx.params.get("config"), record_limit=1))
-        super().cb_test(ctx, param, value)
+        try:
+            super().cb_test(ctx, param, value)
+        except ConfigValidationError as error:
+            log_config_faults(error)
+            ctx.exit(EXIT_FAILED)
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
+        """Read `--config`.
+
+        Args:
+            ctx: Click's context.
+            param: The option.
+            value: File names, or `ENV`.
+
+        Returns:
+            The configuration as the SDK keeps it.
+
+        Raises:
+            click.BadParameter: If a file cannot be read or holds something else than a JSON object.
+        """
+        try:
+            given = super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            msg = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no JSON object"
+            raise click.BadParameter(msg, ctx, param) from error
+        return given
 
     @classmethod
     def _run(
@@ -173,19 +205,24 @@ class RegistryTap(HookedTap):
             return cls(
                 config=config.config if config else None,
                 parse_env_config=bool(config and config.parse_env),
-                state=parse_state(state.read()) if state else None,
-                catalog=_parse_catalog(catalog.read()) if catalog else None,
+                state=parse_state(_read(state, "state")) if state else None,
+                catalog=_parse_catalog(_read(catalog, "catalog")) if catalog else None,
                 message_writer=writer,
             )
 
         return run(make_tap, record_limit=record_limit)
 
 
-def _parse_catalog(text: str) -> dict[str, t.Any]:
+def _read(file: t.IO[str], kind: str) -> str:
     try:
-        catalog = json.loads(text)
-        if isinstance(catalog["streams"], list):
-            return t.cast("dict[str, t.Any]", catalog)
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise TapError("The catalog file is not a Singer catalog. Make one with --discover.")
+        return file.read()
+    except UnicodeDecodeError as error:
+        msg = f"The {kind} file is not UTF-8 text."
+        raise TapError(msg) from error
+
+
+def _parse_catalog(text: str) -> Catalog:
+    try:
+        return Catalog.from_dict(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise TapError("The catalog file is not a Singer catalog. Make one with --discover.") from error

@@ -77,14 +77,26 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         now = format_timestamp(datetime.now(UTC))
         self._write(self._encoder.encode_lines([_RecordLine(stream, record, now) for record in records]))
 
-    def _write(self, lines: bytes) -> None:
+    def write_lines(self, lines: bytes | memoryview) -> None:
+        """Write messages that have been encoded elsewhere.
+
+        Args:
+            lines: Whole lines of JSON, each with its line feed.
+
+        Raises:
+            OutputError: If standard output takes nothing more.
+        """
+        self._write(lines)
+
+    def _write(self, lines: bytes | memoryview) -> None:
         view = memoryview(lines)
         with self.interrupts.deferred():
             try:
+                stdout = sys.stdout.buffer
                 for start in range(0, len(view), _CHUNK_BYTES):
-                    sys.stdout.buffer.write(view[start : start + _CHUNK_BYTES])
-                    sys.stdout.buffer.flush()
+                    stdout.write(view[start : start + _CHUNK_BYTES])
+                    stdout.flush()
                     self._chunks_taken += 1
-            except (OSError, ValueError) as error:  # ValueError: standard output was closed
+            except (OSError, ValueError, AttributeError) as error:  # the latter two: standard output was closed
                 msg = f"Standard output takes no more messages: {error}. The target has ended or the disk is full."
                 raise OutputError(msg) from error

@@ -2,12 +2,14 @@
 
 from tap_auditlogs.core.http.auth import BearerAuthenticator, Token, TokenAuthenticator
 from tap_auditlogs.core.http.client import HttpClient, HttpOptions
+from tap_auditlogs.core.http.files import FileClient
 from tap_auditlogs.core.http.response import ApiResponse
 from tap_auditlogs.core.http.throttle import Throttle
 
 __all__ = [
     "ApiResponse",
     "BearerAuthenticator",
+    "FileClient",
     "HttpClient",
     "HttpOptions",
     "Throttle",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from requests.auth import AuthBase
 
+from tap_auditlogs.core.errors import CredentialsError
 from tap_auditlogs.core.redaction import redact
 
 if t.TYPE_CHECKING:
@@ -18,6 +19,7 @@ if t.TYPE_CHECKING:
     import requests
 
 _RENEW_EARLY_SECONDS = 60.0
+_LONGEST_LIFETIME = 365 * 86_400.0
 
 
 class BearerAuthenticator(AuthBase):
@@ -57,6 +59,23 @@ class Token:
     lifetime_seconds: float
 
 
+def lifetime_seconds(told: object, *, default: float) -> float:
+    """Read how long a token lives, as OAuth 2.0 servers tell it in `expires_in`.
+
+    Args:
+        told: The value; some servers send a number as text, some nothing.
+        default: What to assume where there is no usable value.
+
+    Returns:
+        Seconds, more than none and at most a year.
+    """
+    try:
+        seconds = float(t.cast("str", told))
+    except (TypeError, ValueError):
+        return default
+    return min(seconds, _LONGEST_LIFETIME) if seconds > 0 else default
+
+
 class TokenAuthenticator(AuthBase, abc.ABC):
     """Obtains a token when first needed, shares it between threads and renews it shortly before its end.
 
@@ -74,6 +93,7 @@ class TokenAuthenticator(AuthBase, abc.ABC):
         self._lock = threading.RLock()
         self._token: Token | None = None
         self._renew_at = 0.0
+        self._refusal: CredentialsError | None = None
 
     @abc.abstractmethod
     def fetch_token(self) -> Token:
@@ -112,11 +132,21 @@ class TokenAuthenticator(AuthBase, abc.ABC):
 
         Returns:
             The token's value.
+
+        Raises:
+            CredentialsError: If the vendor does not accept the credentials. It is asked once only: other threads
+                and streams would be refused as well, and some vendors lock an account after a few attempts.
         """
         with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
             if self._token is None or self._clock() >= self._renew_at:
                 asked_at = self._clock()
-                token = self.fetch_token()
+                try:
+                    token = self.fetch_token()
+                except CredentialsError as error:
+                    self._refusal = error
+                    raise
                 redact.add(token.value)
                 # Never renew more than half of a token's life early: a short one would be renewed per request.
                 margin = min(_RENEW_EARLY_SECONDS, token.lifetime_seconds / 2)

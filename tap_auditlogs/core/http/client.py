@@ -10,17 +10,19 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import backoff
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
 from tap_auditlogs.core.http.auth import TokenAuthenticator
+from tap_auditlogs.core.http.deadline import DeadlineAdapter
 from tap_auditlogs.core.http.response import ApiResponse
 from tap_auditlogs.core.http.retry import MAX_TRIES, RetryBudget, parse_retry_after
 
@@ -30,6 +32,9 @@ if t.TYPE_CHECKING:
     from requests.auth import AuthBase
 
     from tap_auditlogs.core.http.throttle import Throttle
+
+    Attempt: t.TypeAlias = Callable[[requests.Request, str, AuthBase | None], ApiResponse]
+    Expected: t.TypeAlias = t.Literal["json", "text", "redirect"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +75,10 @@ class HttpClient:
         authenticator: AuthBase | None = None,
         throttle: Throttle | None = None,
         check_answer: Callable[[ApiResponse], None] | None = None,
+        check_status: Callable[[ApiResponse], None] | None = None,
         rate_limit_window: float = 60.0,
         connections: int = 1,
+        keep_cookies: bool = False,
     ) -> None:
         """Set up; nothing is sent.
 
@@ -82,47 +89,73 @@ class HttpClient:
             throttle: Asked before each request.
             check_answer: Raises an `ApiError` for an answer that the vendor means as an error; called for every
                 answer whose body is JSON, before its HTTP status is looked at.
+            check_status: Raises an `ApiError` for a status that has a meaning of its own with this vendor; called
+                for every answer that `check_answer` has let pass, whatever its body.
             rate_limit_window: The vendor's rate limit window in seconds, for a 429 that names no time.
-            connections: How many threads may send at once.
+            connections: How many requests may be in flight at once.
+            keep_cookies: Whether to return the cookies that servers set. An API is spoken to with credentials only.
         """
         self.vendor = vendor
         self._options = options
         self._authenticator = authenticator
         self._throttle = throttle
         self._check_answer = check_answer
+        self._check_own_status = check_status
         self._rate_limit_window = rate_limit_window
-        self._clock_offset = timedelta()
+        self._clock_offset: timedelta | None = None
+        self._read_seconds = options.timeout_seconds
         self._session = requests.Session()
         self._session.trust_env = False  # would read .netrc, and the environment anew for each request
-        adapter = HTTPAdapter(pool_maxsize=connections, pool_block=True)
+        adapter = DeadlineAdapter(pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers["User-Agent"] = options.user_agent
+        if not keep_cookies:
+            self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
-    def server_time(self) -> datetime:
+    @property
+    def knows_server_time(self) -> bool:
+        """Whether the vendor has told its time."""
+        return self._clock_offset is not None
+
+    def server_time(self, at: datetime | None = None) -> datetime:
         """Return the time by the vendor's clock, as its last answer told it.
+
+        Args:
+            at: A moment by this machine's clock; now by default.
 
         Returns:
             The time in UTC; by this machine's clock while the vendor has told none.
         """
-        return datetime.now(UTC) + self._clock_offset
+        return (at or datetime.now(UTC)) + (self._clock_offset or timedelta())
 
-    def send(self, request: requests.Request, *, what: str) -> ApiResponse:
+    def send(
+        self, request: requests.Request, *, what: str, authenticated: bool = True, expect: Expected = "json"
+    ) -> ApiResponse:
         """Send a request until it is answered, and check the answer.
 
         Args:
             request: The request without credentials.
             what: What is being asked for, for messages, such as `audit events`.
+            authenticated: Whether to sign the request; an authenticator asks for its token without.
+            expect: What a good answer is: `json`, status 2xx and a JSON body; `text`, status 2xx and any body;
+                `redirect`, status 3xx, which the caller reads and never follows blindly.
 
         Returns:
-            An answer with status 2xx and a JSON body that the vendor does not mean as an error.
+            An answer as expected that the vendor does not mean as an error.
 
         Raises:
             CredentialsError: If the vendor does not accept the credentials, renewed once where that is possible.
             RefusedError: If the vendor does not allow this request.
             ApiError: If the answer is an error, or there is none after the tries and waits that are allowed.
         """
-        where = f"{self.vendor}: {what}"
+        attempt = partial(self._send_once, expect=expect)
+        return self._until_answered(attempt, request, f"{self.vendor}: {what}", authenticated=authenticated)
+
+    def _until_answered(
+        self, attempt: Attempt, request: requests.Request, where: str, *, authenticated: bool = True
+    ) -> ApiResponse:
+        """Make attempts until one succeeds, or tries and waits are used up."""
         budget = RetryBudget(self._options.max_retry_wait_seconds, rate_limit_window=self._rate_limit_window)
         retrying = backoff.on_exception(
             budget.waits,
@@ -135,7 +168,9 @@ class HttpClient:
             logger=None,
         )
         try:
-            return retrying(self._send_once_authenticated)(request, where)
+            if not authenticated:
+                return retrying(attempt)(request, where, None)
+            return retrying(self._authenticated)(attempt, request, where)
         except TransientError as error:
             message = (
                 f"{error}. Gave up after {budget.tries} tries and {budget.waited:.0f} s of waiting"
@@ -144,80 +179,94 @@ class HttpClient:
             )
             raise ApiError(message, status=error.status) from error
 
-    def _send_once_authenticated(self, request: requests.Request, where: str) -> ApiResponse:
-        """Send; where the vendor has tokens, a refused one is renewed once."""
+    def _authenticated(self, attempt: Attempt, request: requests.Request, where: str) -> ApiResponse:
+        """Make an attempt; where the vendor has tokens, a refused one is renewed once."""
         authenticator = self._authenticator
         if not isinstance(authenticator, TokenAuthenticator):
-            return self._send_once(request, where, authenticator)
+            return attempt(request, where, authenticator)
         token = authenticator.current()
         try:
-            return self._send_once(request, where, authenticator)
+            return attempt(request, where, authenticator)
         except CredentialsError:
             logger.info("%s: the token is no longer accepted; renewing it once.", where)
             authenticator.discard(token)
-            return self._send_once(request, where, authenticator)
+            return attempt(request, where, authenticator)
 
-    def _send_once(self, request: requests.Request, where: str, authenticator: AuthBase | None) -> ApiResponse:
+    def _send_once(
+        self, request: requests.Request, where: str, authenticator: AuthBase | None, *, expect: Expected
+    ) -> ApiResponse:
         if self._throttle is not None:
             self._throttle.wait()
-        prepared = self._session.prepare_request(request)
-        if authenticator is not None:
-            prepared = authenticator(prepared)
+        prepared = self._prepare(request, where, authenticator)
         started = time.monotonic()
-        response = self._exchange(prepared, where)
+        response = self._exchange(prepared, where, self._read_body)
         logger.debug(
             "%s: %s answered %s after %.2f s", where, prepared.method, response.describe(), time.monotonic() - started
         )
         self._note_server_time(response)
-        self._check(response, where)
+        self._check(response, where, expect)
         return response
 
-    def _exchange(self, prepared: requests.PreparedRequest, where: str) -> ApiResponse:
+    def _prepare(
+        self, request: requests.Request, where: str, authenticator: AuthBase | None
+    ) -> requests.PreparedRequest:
+        """Sign a request, and refuse what HTTP cannot carry, such as a credential pasted with a line break."""
+        try:
+            prepared = self._session.prepare_request(request)
+        except ValueError as error:  # the base of the library's errors about URLs
+            msg = f"the request cannot be sent: {type(error).__name__}"
+            raise ApiError(msg, where=where, advice="Check the URL and user_agent in the settings") from error
+        if authenticator is not None:
+            prepared = authenticator(prepared)
+        for name, value in prepared.headers.items():
+            if not _is_header_value(value):
+                msg = f"the request cannot be sent: its header {name} would hold a line break or a character that HTTP "
+                msg += "cannot carry"
+                raise ApiError(msg, where=where, advice="Check the credentials and user_agent in the settings")
+        return prepared
+
+    def _exchange(
+        self, prepared: requests.PreparedRequest, where: str, read_body: Callable[[requests.Response, str], bytes]
+    ) -> ApiResponse:
         """Send and read the whole body within the time allowed."""
         url = t.cast("str", prepared.url)
-        deadline = time.monotonic() + self._options.timeout_seconds
         try:
             response = self._session.send(
                 prepared,
                 stream=True,
-                timeout=(_CONNECT_SECONDS, self._options.timeout_seconds),
+                timeout=(_CONNECT_SECONDS, self._read_seconds),
                 allow_redirects=False,
                 proxies=_proxies(urlsplit(url).scheme, urlsplit(url).netloc),
                 verify=_ca_bundle(),
             )
             with response:
-                return ApiResponse.complete(response, self._read_body(response, where, deadline))
+                return ApiResponse.complete(response, read_body(response, where))
         except requests.exceptions.SSLError as error:
             if not _is_bad_certificate(error):
                 raise TransientError("the TLS connection broke", where=where) from error
             msg = "the server's certificate is not trusted"
             advice = "If a proxy in between has its own CA, name its bundle in REQUESTS_CA_BUNDLE"
             raise ApiError(msg, where=where, advice=advice) from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
-            msg = f"the request cannot be sent: {type(error).__name__}"
-            raise ApiError(msg, where=where, advice="Check the URL and credentials in the settings") from error
-        except requests.exceptions.Timeout as error:
-            msg = f"no answer within {self._options.timeout_seconds:g} s"
+        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
+            msg = f"no complete answer within {self._read_seconds:g} s"
             raise TransientError(msg, where=where) from error
         # The messages of these errors show the URL with its query: only their kind is told.
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            msg = f"the connection failed: {_root_cause(error)}"
+            link = "the proxy" if isinstance(error, requests.exceptions.ProxyError) else "the connection"
+            msg = f"{link} failed: {_root_cause(error)}"
             raise TransientError(msg, where=where) from error
 
-    def _read_body(self, response: requests.Response, where: str, deadline: float) -> bytes:
+    @staticmethod
+    def _read_body(response: requests.Response, where: str) -> bytes:
         body = bytearray()
-        # `read1` returns what has arrived; `read` would wait for a full buffer, forever if bytes drip in.
         while data := response.raw.read1(_READ_BYTES, decode_content=True):
             body += data
             if len(body) > _LARGEST_BODY:
                 msg = f"the answer is larger than {_LARGEST_BODY >> 20} MiB"
                 raise ApiError(msg, where=where)
-            if time.monotonic() > deadline:
-                msg = f"the answer was not complete within {self._options.timeout_seconds:g} s"
-                raise TransientError(msg, where=where)
         return bytes(body)
 
-    def _check(self, response: ApiResponse, where: str) -> None:
+    def _check(self, response: ApiResponse, where: str, expect: Expected) -> None:
         payload_error: ValueError | None = None
         try:
             response.json()
@@ -226,8 +275,15 @@ class HttpClient:
         else:
             if self._check_answer is not None:
                 self._check_answer(response)
+        if self._check_own_status is not None:
+            self._check_own_status(response)
+        if expect == "redirect" and response.is_redirect:
+            return
         self._check_status(response, where)
-        if payload_error is not None:
+        if expect == "redirect":
+            msg = "the answer is not the redirect that belongs here"
+            raise ProtocolError(msg, where=where, answer=response.describe(), status=response.status_code)
+        if payload_error is not None and expect == "json":
             msg = "the answer is not JSON"
             raise TransientError(
                 msg, where=where, answer=response.describe(), status=response.status_code
@@ -258,10 +314,15 @@ class HttpClient:
     def _note_server_time(self, response: requests.Response) -> None:
         try:
             told = parsedate_to_datetime(response.headers["Date"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return
         if told.tzinfo is not None:
             self._clock_offset = told - datetime.now(UTC)
+
+
+def _is_header_value(value: str | bytes) -> bool:
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    return all(ord(character) < 256 and character not in "\r\n\0" for character in text)  # noqa: PLR2004 - Latin-1
 
 
 def _is_bad_certificate(error: BaseException) -> bool:
@@ -295,5 +356,10 @@ def _proxies(scheme: str, host: str) -> dict[str, str]:
 @lru_cache
 def _ca_bundle() -> str | bool:
     """Return the CA bundle that the environment names; True means the library's own."""
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    return next((os.environ[name] for name in names if os.environ.get(name)), True)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if path := os.environ.get(name):
+            if not Path(path).exists():
+                msg = f"{name} in the environment names a CA bundle that is not there"
+                raise ApiError(msg, advice="Correct the path, or unset the variable")
+            return path
+    return True

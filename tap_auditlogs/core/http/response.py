@@ -15,7 +15,15 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_decoder = msgspec.json.Decoder(float_hook=decimal.Decimal)
+
+def _to_decimal(text: str) -> decimal.Decimal:
+    try:
+        return decimal.Decimal(text)
+    except decimal.InvalidOperation as error:  # an exponent of twenty digits
+        raise ValueError(text[:20]) from error
+
+
+_decoder = msgspec.json.Decoder(float_hook=_to_decimal)
 
 
 class ApiResponse(requests.Response):
@@ -80,7 +88,7 @@ def decode_json(body: bytes) -> t.Any:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         pass
     try:
-        value = json.loads(body, parse_float=decimal.Decimal, parse_constant=lambda _name: None)
+        value = json.loads(body, parse_float=_to_decimal, parse_constant=lambda _name: None)
         mended = _without_surrogates(value)
     except RecursionError as error:
         msg = "nested too deep"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
 import typing as t
-from functools import cached_property
 
 if t.TYPE_CHECKING:
     from pyrate_limiter import Limiter
@@ -22,14 +22,20 @@ class Throttle:
         """
         self._requests = requests
         self._seconds = per_seconds
-
-    @cached_property
-    def _limiter(self) -> Limiter:
-        from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - a quarter second of CPU that --version need not spend
-
-        logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)  # it tells of its own set-up at INFO
-        return Limiter(Rate(self._requests, round(self._seconds * 1000)))
+        self._limiter: Limiter | None = None
+        self._lock = threading.Lock()
 
     def wait(self) -> None:
         """Return when the next request may be sent."""
-        self._limiter.try_acquire("request", blocking=True)
+        self._shared_limiter().try_acquire("request", blocking=True)
+
+    def _shared_limiter(self) -> Limiter:
+        """Make the limiter when it is first needed, one for all threads."""
+        with self._lock:
+            if self._limiter is None:
+                # A quarter second of CPU that --version need not spend.
+                from pyrate_limiter import Limiter, Rate  # noqa: PLC0415
+
+                logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)  # it tells of its own set-up at INFO
+                self._limiter = Limiter(Rate(self._requests, round(self._seconds * 1000)))
+            return self._limiter

@@ -67,12 +67,16 @@ def check_answer(response: ApiResponse) -> None:
             raise failed(RefusedError, "the access token lacks a permission", advice)
         case text if "input parameters were incorrect" in text:
             raise failed(ApiError, "the request was not accepted", "Check cryptolens.product_id")
-        case text if "something went wrong" in text or "result" not in envelope:
+        case _ if status >= HTTPStatus.TOO_MANY_REQUESTS:
+            return  # judged by its status, and by the wait it asks for
+        case text if "something went wrong" in text:
             raise failed(TransientError, "the server has a problem", "")
-        case _ if status < HTTPStatus.TOO_MANY_REQUESTS:  # 429 and 5xx are judged by their status
+        case _ if "result" in envelope:
             raise failed(ApiError, "the request failed", "")
+        case _ if status < HTTPStatus.BAD_REQUEST:
+            raise failed(TransientError, "the server has a problem", "")
         case _:
-            return
+            return  # a body that is not in the vendor's form: judged by its status
 
 
 def _failed(kind: type[ApiError], problem: str, advice: str, *, answer: str, status: int) -> ApiError:

@@ -33,11 +33,13 @@ class Cut:
     Attributes:
         emitted: The rows to emit.
         passed: The id up to which every row is settled and before the end; None if the first one is not.
+        passed_time: The time of the row with that id; None if it has no usable one.
         finished: Whether nothing further is wanted.
     """
 
     emitted: list[Row] = field(default_factory=list)
     passed: int | None = None
+    passed_time: float | None = None
     finished: bool = False
 
 
@@ -81,6 +83,7 @@ class Cutter:
                 cut.emitted.append(row)
             if not self._held:
                 cut.passed = row.id
+                cut.passed_time = row.time
         # Times do not follow ids exactly: a page may still hold rows from before the end behind one after it.
         cut.finished = self._held and not any_before_end
         return cut

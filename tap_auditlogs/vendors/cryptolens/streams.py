@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import re
 import typing as t
 from datetime import date, timedelta
@@ -80,7 +81,8 @@ class LogStream(AuditStream, abc.ABC):
             response = client.send(self._request(after), what=self._what)
             cut = cutter.cut(self._rows(response, after), client.server_time().timestamp())
             yield [self._to_record(row) for row in cut.emitted]
-            self.bookmark.advance(cut.passed)
+            if cut.passed is not None:
+                self.bookmark.advance(cut.passed, **self._read_up_to(cut.passed_time))
             if start is not None:
                 self.bookmark.keep_progress({"start": start})
             self.checkpoint()
@@ -98,7 +100,7 @@ class LogStream(AuditStream, abc.ABC):
             StateError: If it cannot be understood.
         """
         value = bookmark.value
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63):
             msg = f"its value {value!r:.60} is not an id"
             raise StateError(msg)
         try:
@@ -121,21 +123,27 @@ class LogStream(AuditStream, abc.ABC):
         if self.retention is None or read_on is None:
             return
         kept_since = (self.connection.client.server_time() - self.retention).date()
-        if date.fromisoformat(read_on) < kept_since:
+        if date.fromisoformat(read_on) <= kept_since:
             self.logger.warning(
-                "Cryptolens keeps this log for %d days and it was last read on %s: rows from then to %s may be lost.",
+                "Cryptolens keeps this log for %d days and it was read up to %s: rows from then to %s may be lost.",
                 self.retention.days,
                 read_on,
                 kept_since,
             )
 
     def _finish(self) -> None:
-        """Note that the log was read to its end; by the day, so that a run without news leaves the state as it was."""
-        if self.retention is None:
-            self.bookmark.advance(None)
-        else:
-            self.bookmark.advance(None, read_on=self.connection.client.server_time().date().isoformat())
+        """Note that the log was read to its end, or to the end of the back-fill."""
+        end = math.inf if self.end_date is None else self.end_date.timestamp()
+        self.bookmark.advance(None, **self._read_up_to(end))
         self.checkpoint()
+
+    def _read_up_to(self, seconds: float | None) -> dict[str, str]:
+        """Return the note of how far the log was read; by the day, so that a run without news changes no state."""
+        if self.retention is None or seconds is None:
+            return {}
+        now = self.connection.client.server_time()
+        day = from_epoch(min(max(seconds, 0.0), now.timestamp())).date().isoformat()
+        return {"read_on": max(day, self.bookmark.note("read_on") or "")}
 
     # Requests and rows
 
@@ -160,7 +168,7 @@ class LogStream(AuditStream, abc.ABC):
         envelope = with_lower_keys(payload) if isinstance(payload, dict) else {}
         for key in self.rows_keys:
             if key in envelope:
-                rows = envelope[key] or []  # null stands for no rows
+                rows = [] if envelope[key] is None else envelope[key]  # null stands for no rows
                 if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
                     return [self._with_known_spelling(row) for row in rows]
         msg = "the answer holds no list of rows"
@@ -302,16 +310,22 @@ class ObjectLog(LogStream):
 
 def _integer(value: object) -> int:
     """Read an id; some clients show ids as text."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
-        return int(value)
+    number = _whole(value)
+    if number is not None and number < 2**63:
+        return number
     msg = "a row has no usable id, so that it can neither be stored nor paged past"
     raise ProtocolError(msg, where="cryptolens", advice="Please report this")
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else None
+    number = _whole(value)
+    return None if number is None or abs(number) >= 2**63 else float(number)
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII) else None
 
 
 def _timestamp(seconds: int | None) -> str | None:

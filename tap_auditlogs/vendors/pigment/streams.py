@@ -14,9 +14,9 @@ from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, StateError
 from tap_auditlogs.core.stream import AuditStream
-from tap_auditlogs.core.times import format_timestamp, parse_timestamp
+from tap_auditlogs.core.times import canonical_timestamp, format_timestamp, parse_timestamp
 from tap_auditlogs.vendors.pigment.paginator import EventPaginator
-from tap_auditlogs.vendors.pigment.window import RETENTION, Window, next_midnight, window_start
+from tap_auditlogs.vendors.pigment.window import REACH, RETENTION, Window, next_midnight, window_start
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +81,7 @@ class AuditEvents(AuditStream):
         Yields:
             The events of one page.
         """
+        self._warn_of_lost_events()
         if (left := self._window_left()) is not None:
             try:
                 yield from self._read(left)
@@ -104,10 +105,11 @@ class AuditEvents(AuditStream):
         super().check_bookmark(bookmark)
         if bookmark.progress:
             try:
-                Window.resumed(bookmark.progress)
-            except TypeError as error:
+                window = Window.resumed(bookmark.progress)
+            except (TypeError, ValueError) as error:
                 msg = "its `progress` is not that of a window"
                 raise StateError(msg) from error
+            self.check_time(window.newest)
 
     # Windows
 
@@ -124,16 +126,19 @@ class AuditEvents(AuditStream):
 
     def _new_window(self) -> Window:
         lookback = timedelta(hours=float(self.settings["lookback_hours"]))
+        start = window_start(self.bookmark.value, self.start_date, lookback)
+        return Window.opening(start, self.end_date, self.connection.client.server_time())
+
+    def _warn_of_lost_events(self) -> None:
         bookmark = self.bookmark.value
-        now = self.connection.client.server_time()
-        if bookmark is not None and parse_timestamp(bookmark) < now - RETENTION:
+        reached = self.connection.client.server_time() - REACH
+        if bookmark is not None and parse_timestamp(bookmark) < reached:
             self.logger.warning(
                 "Pigment keeps events for %d days: those stored between %s and %s can no longer be read.",
                 RETENTION.days,
                 bookmark,
-                format_timestamp(now - RETENTION),
+                format_timestamp(reached),
             )
-        return Window.opening(window_start(bookmark, self.start_date, lookback), self.end_date, now)
 
     def _read(self, window: Window) -> Iterator[list[Record]]:
         paginator = EventPaginator(window.cursor)
@@ -152,7 +157,8 @@ class AuditEvents(AuditStream):
                 self.bookmark.keep_progress(window.as_progress())
                 self.checkpoint()
         # A back-fill that ends before the bookmark must not move it back.
-        self.bookmark.advance(max(filter(None, (window.newest, self.bookmark.value)), default=None))
+        reached = [canonical_timestamp(text) for text in (window.newest, self.bookmark.value) if text is not None]
+        self.bookmark.advance(max(reached, default=None))
         self.checkpoint()
 
     def _request_page(self, window: Window) -> tuple[Window, ApiResponse]:

@@ -67,10 +67,14 @@ class Window:
 
         Raises:
             TypeError: If the state holds something else.
+            ValueError: If one of its times is none.
         """
         window = cls(**progress)
         if not all(isinstance(text, str) for text in (window.start, window.since, window.cursor)):
             raise TypeError
+        for text in (window.start, window.end, window.newest):
+            if text is not None:
+                parse_timestamp(text)
         return window
 
     def as_progress(self) -> dict[str, t.Any]:

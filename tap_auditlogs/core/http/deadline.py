@@ -1,0 +1,105 @@
+"""Connections whose answer must be complete within the read timeout, headers included.
+
+The libraries' read timeout starts anew with each byte that arrives, so that a server that sends one byte now and
+then could hold a run for ever. Here it counts from the request to the last byte of the answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import time
+import typing as t
+from contextlib import suppress
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if t.TYPE_CHECKING:
+    import socket
+
+    from _typeshed import WriteableBuffer
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket until a deadline, which starts with the socket's present timeout."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._timeout = sock.gettimeout()
+        self._deadline = None if self._timeout is None else time.monotonic() + self._timeout
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        with suppress(OSError):  # if the connection is closed already
+            self._sock.settimeout(self._timeout)
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: t.Any, **options: t.Any) -> None:
+        super().__init__(sock, *args, **options)
+        unguarded = self.fp
+        self.fp = io.BufferedReader(_DeadlineReader(sock))
+        unguarded.close()
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Sends over such connections, also through proxies (other than SOCKS ones, which bring their own)."""
+
+    def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
+        """Make the pools of direct connections.
+
+        Args:
+            *args: As for the base class.
+            **options: As for the base class.
+        """
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: t.Any) -> t.Any:
+        """Make, or find, the pools of connections through a proxy.
+
+        Args:
+            proxy: Its URL.
+            **options: As for the base class.
+
+        Returns:
+            The proxy's manager.
+        """
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager

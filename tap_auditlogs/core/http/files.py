@@ -1,0 +1,131 @@
+"""Downloads: a body of any size goes to a sink as it arrives, with no total time limit but a least speed."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections import deque
+from functools import partial
+from http import HTTPStatus
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from tap_auditlogs.core.errors import TransientError
+from tap_auditlogs.core.http.client import HttpClient, HttpOptions
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests.auth import AuthBase
+
+    from tap_auditlogs.core.http.response import ApiResponse
+
+    Sink: t.TypeAlias = Callable[[bytes], object]
+
+LEAST_BYTES_PER_SECOND = 10_000
+SPEED_WINDOW_SECONDS = 60.0
+
+_READ_BYTES = 262_144
+_LARGEST_ERROR_BODY = 65_536
+
+
+class SpeedLimit:
+    """Tells when a download has become too slow: fewer bytes within the window than the least speed gives."""
+
+    def __init__(self, started: float, *, least: float = LEAST_BYTES_PER_SECOND, window: float = SPEED_WINDOW_SECONDS):
+        """Start counting.
+
+        Args:
+            started: The time, in seconds of any clock that only goes forward.
+            least: Bytes per second.
+            window: Seconds over which the speed is taken.
+        """
+        self._window = window
+        self._least_bytes = least * window
+        self._totals = deque([(started, 0)])
+
+    def is_broken(self, now: float, total: int) -> bool:
+        """Note how far the download is.
+
+        Args:
+            now: The time.
+            total: The bytes received so far.
+
+        Returns:
+            Whether the last window brought too few.
+        """
+        if now - self._totals[-1][0] >= self._window / 60:
+            self._totals.append((now, total))
+        while len(self._totals) > 1 and now - self._totals[1][0] >= self._window:
+            self._totals.popleft()
+        then, total_then = self._totals[0]
+        return now - then >= self._window and total - total_then < self._least_bytes
+
+
+class FileClient(HttpClient):
+    """Downloads files under the same rules as requests are sent: tries, waits, credentials, no redirects."""
+
+    def __init__(
+        self,
+        vendor: str,
+        options: HttpOptions,
+        *,
+        authenticator: AuthBase | None = None,
+        connections: int = 1,
+        adapter: type[HTTPAdapter] = HTTPAdapter,
+    ) -> None:
+        """Set up; nothing is sent.
+
+        Args:
+            vendor: The vendor's name for messages.
+            options: What the operator has set; its time limit is for API answers and does not apply here.
+            authenticator: Signs each request.
+            connections: How many threads may download at once.
+            adapter: Makes the connections.
+        """
+        super().__init__(vendor, options, authenticator=authenticator)
+        transport = adapter(pool_maxsize=connections, pool_block=True)
+        self._session.mount("https://", transport)
+        self._session.mount("http://", transport)
+        self._read_seconds = SPEED_WINDOW_SECONDS  # without a byte for so long, the least speed is missed as well
+
+    def fetch(self, url: str, open_sink: Callable[[], Sink], *, what: str) -> None:
+        """Download a file, as the bytes that the server stores.
+
+        Args:
+            url: Where it is.
+            open_sink: Called at each try; returns what takes the bytes, from the first one on.
+            what: What is being fetched, for messages.
+
+        Raises:
+            ApiError: As for `send`.
+        """
+        request = requests.Request("GET", url, headers={"Accept-Encoding": "identity"})
+        self._until_answered(partial(self._fetch_once, open_sink), request, f"{self.vendor}: {what}")
+
+    def _fetch_once(
+        self, open_sink: Callable[[], Sink], request: requests.Request, where: str, authenticator: AuthBase | None
+    ) -> ApiResponse:
+        def read_body(response: requests.Response, where: str) -> bytes:
+            if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                return response.raw.read(_LARGEST_ERROR_BODY, decode_content=False) or b""
+            self._pour(response, open_sink(), where)
+            return b""
+
+        response = self._exchange(self._prepare(request, where, authenticator), where, read_body)
+        self._note_server_time(response)
+        self._check_status(response, where)
+        return response
+
+    @staticmethod
+    def _pour(response: requests.Response, sink: Sink, where: str) -> None:
+        total = 0
+        speed = SpeedLimit(time.monotonic())
+        # `read1` returns what has arrived; `read` would wait for a full buffer.
+        while data := response.raw.read1(_READ_BYTES, decode_content=False):
+            sink(data)
+            total += len(data)
+            if speed.is_broken(time.monotonic(), total):
+                msg = f"the download is slower than {LEAST_BYTES_PER_SECOND // 1000} kB/s"
+                raise TransientError(msg, where=where)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tap_auditlogs.sandbox.server import Sandbox
+from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+from tests.end_to_end.tap_runs import Clock, record_waits
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS = 100
+PAGE_SIZE = 7
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries; none of them is really waited."""
+    return record_waits(monkeypatch)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(clock: Clock) -> Iterator[Sandbox]:
+    with Sandbox(seed=5, vendors=["cryptolens"], size=ROWS, clock=clock) as running:
+        vendor = running.vendor("cryptolens", CryptolensSandbox)
+        for log in (vendor.web_api_log, vendor.events, vendor.object_log):
+            log.most_rows = PAGE_SIZE
+        yield running
+
+
+@pytest.fixture
+def cryptolens(sandbox: Sandbox) -> CryptolensSandbox:
+    return sandbox.vendor("cryptolens", CryptolensSandbox)
