@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from tap_auditlogs.demo.errors import DemoError
+
 if t.TYPE_CHECKING:
     from types import FrameType
 
@@ -38,8 +40,7 @@ def main(seed: int, size: int | None) -> None:
         click.echo("The demo needs more than the tap: pip install 'tap-auditlogs[demo]'", err=True)
         sys.exit(1)
 
-    from tap_auditlogs.demo.errors import DemoError  # noqa: PLC0415 - the extra may be missing
-    from tap_auditlogs.demo.flow import run_demo  # noqa: PLC0415
+    from tap_auditlogs.demo.flow import run_demo  # noqa: PLC0415 - needs the extra, which may be missing
 
     # A signal unwinds the stack like Ctrl-C does, so that whatever was started is stopped.
     for number in (signal.SIGTERM, signal.SIGHUP):

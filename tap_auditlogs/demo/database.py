@@ -24,6 +24,8 @@ if t.TYPE_CHECKING:
 URL_VARIABLE: t.Final = "TARGET_POSTGRES_SQLALCHEMY_URL"
 SCHEMA: t.Final = "tap_auditlogs_demo"
 
+_EXAMPLE_URL: t.Final = "postgresql+psycopg://user:password@host:5432/database"
+
 # The kernel's limit on the path of a socket: 107 bytes on Linux, 103 on macOS.
 _LONGEST_SOCKET_PATH: t.Final = 103
 _SOCKET: t.Final = ".s.PGSQL.5432"
@@ -84,13 +86,16 @@ class Database:
 
     @contextmanager
     def _connect(self) -> Iterator[sa.Connection]:
-        # Without a pool nothing stays open that would hold up the stop of the server.
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
         try:
+            # Without a pool nothing stays open that would hold up the stop of the server.
+            engine = sa.create_engine(self.url, poolclass=sa.NullPool)
             with engine.begin() as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
             msg = f"PostgreSQL cannot be used: {error.orig}"
+            raise DemoError(msg) from error
+        except (sa.exc.ArgumentError, ImportError) as error:
+            msg = f"{URL_VARIABLE} is not a URL that SQLAlchemy can use here, such as {_EXAMPLE_URL}"
             raise DemoError(msg) from error
 
 
@@ -105,12 +110,7 @@ def open_database(given_url: str | None) -> Iterator[Database]:
         The database.
     """
     if given_url:
-        try:
-            host = sa.make_url(given_url).host
-        except sa.exc.ArgumentError as error:
-            msg = f"{URL_VARIABLE} is not a URL that SQLAlchemy understands."
-            raise DemoError(msg) from error
-        database = Database(given_url, f"PostgreSQL at {host or 'the local socket'}", is_embedded=False)
+        database = Database(given_url, f"the server in {URL_VARIABLE}", is_embedded=False)
         database.drop_schema()
         yield database
         return
@@ -159,7 +159,11 @@ def _embedded_server(programs: Path, folder: Path) -> Iterator[None]:
     identity: dict[str, t.Any] = {}
     if _is_root():
         # PostgreSQL refuses to run as root, and `nobody` may not be able to reach the programs in the clone.
-        nobody = pwd.getpwnam("nobody")
+        try:
+            nobody = pwd.getpwnam("nobody")
+        except KeyError as error:
+            msg = f"PostgreSQL cannot run as root, and there is no user `nobody`; name a server in {URL_VARIABLE}."
+            raise DemoError(msg) from error
         identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         if not _is_open_to_all(programs / "postgres"):
             programs = _copy_programs(programs, folder)
@@ -178,10 +182,15 @@ def _embedded_server(programs: Path, folder: Path) -> Iterator[None]:
             **identity,
         ) as keeper,
     ):
-        # Leaving the block closes the keeper's standard input, which stops the server, and waits for it.
-        if keeper.stdout is None or keeper.stdout.readline() != b"ready\n":
-            raise DemoError(_tell_failure(folder))
-        yield
+        try:
+            if keeper.stdout is None or keeper.stdout.readline() != b"ready\n":
+                raise DemoError(_tell_failure(folder))
+            yield
+        finally:
+            # After Ctrl-C Popen itself would hardly wait, and the folder be removed under the server.
+            if keeper.stdin is not None:
+                keeper.stdin.close()
+            keeper.wait()
 
 
 def _tell_failure(folder: Path) -> str:

@@ -11,7 +11,7 @@ import typing as t
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from tap_auditlogs.demo.database import SCHEMA, URL_VARIABLE, Database, open_database
+from tap_auditlogs.demo.database import SCHEMA, URL_VARIABLE, open_database
 from tap_auditlogs.demo.errors import DemoError
 from tap_auditlogs.demo.meltano import COMMAND, PROJECT_FILE, Pipeline, sync_seconds
 from tap_auditlogs.demo.report import Comparison, Key, Line, compare, render, source_keys, table_keys
@@ -20,7 +20,7 @@ from tap_auditlogs.sandbox.world import DEFAULT_SIZE
 from tap_auditlogs.tap import TapAuditLogs
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 FOLDER: t.Final = ".demo"
@@ -28,12 +28,25 @@ FOLDER: t.Final = ".demo"
 _LOCK: t.Final = "lock"
 
 
+class Tables(t.Protocol):
+    """What can be asked for the keys in a table."""
+
+    def read_keys(self, table: str, columns: Sequence[str]) -> list[tuple[t.Any, ...]]:
+        """Read some columns of a table, which is empty if there is none."""
+
+
 @dataclass
-class _Bookkeeper:
-    """Knows the source as it was and as it is, and compares the tables with it."""
+class Bookkeeper:
+    """Knows the source as it was and as it is, and compares the tables with it.
+
+    Attributes:
+        sandbox: The source.
+        tables: What was loaded; a table has the name of its stream.
+        keys: The names of each stream's primary key.
+    """
 
     sandbox: Sandbox
-    database: Database
+    tables: Tables
     keys: Mapping[str, tuple[str, ...]]
 
     def __post_init__(self) -> None:
@@ -70,7 +83,7 @@ class _Bookkeeper:
                 names,
                 shown[stream],
                 self._seen[stream],
-                table_keys(self.database.read_keys(stream, names)),
+                table_keys(self.tables.read_keys(stream, names)),
             )
             for stream, names in self.keys.items()
         }
@@ -109,7 +122,7 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
             tap=sandbox.config,
             loader={"sqlalchemy_url": database.url, "default_target_schema": SCHEMA},
         )
-        books = _Bookkeeper(sandbox, database, _primary_keys(sandbox.config))
+        books = Bookkeeper(sandbox, database, _primary_keys(sandbox.config))
         logs = [work / "meltano-run-1.log", work / "meltano-run-2.log"]
         results: list[dict[str, Comparison]] = []
         for number, log in enumerate(logs, start=1):
@@ -118,7 +131,7 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
             echo(f"Run {number}:   {' '.join(COMMAND)}{' after the vendors got new rows' * (number > 1)} ...")
             seconds = pipeline.run(log)
             results.append(books.compare())
-            echo(f"         {_rows(results):,} new rows in {seconds:.1f} s")
+            echo(f"         {_count_rows(results[-1]):,} rows in the tables after {seconds:.1f} s")
     echo("")
     echo(render(_lines(results[0], results[1], sync_seconds(logs[0]))))
     echo("")
@@ -131,9 +144,8 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
     return agree
 
 
-def _rows(results: list[dict[str, Comparison]]) -> int:
-    counts = [sum(comparison.table for comparison in result.values()) for result in results]
-    return counts[-1] - sum(counts[:-1][-1:])
+def _count_rows(result: Mapping[str, Comparison]) -> int:
+    return sum(comparison.table for comparison in result.values())
 
 
 def _lines(

@@ -1,17 +1,18 @@
-"""Derives from the code what meltano.yml has to declare; run as a module, it prints the block to paste."""
+"""Derives from the code what meltano.yml has to declare; run as a module, it writes it there."""
 
 from __future__ import annotations
 
 import json
 import textwrap
 import typing as t
-
-import click
+from pathlib import Path
 
 from tap_auditlogs.tap import TapAuditLogs
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+MELTANO_YML: t.Final = Path(__file__).parents[2] / "meltano.yml"
 
 Setting: t.TypeAlias = "dict[str, t.Any]"
 
@@ -74,21 +75,38 @@ def _setting(name: str, spec: Mapping[str, t.Any]) -> Setting:
     return {**setting, "description": description}
 
 
-def to_yaml(setting: Setting) -> str:
-    """Write a setting as it stands in meltano.yml."""
+def declaration() -> str:
+    """Write what stands in meltano.yml about the tap, from its capabilities to the end."""
+    schema = complete_schema()
+    capabilities = "".join(f"    - {capability}\n" for capability in TapAuditLogs.capabilities)
+    groups = "".join(f"    - [{', '.join(group)}]\n" for group in credentials_of(schema))
+    settings = "".join(map(_to_yaml, settings_of(schema)))
+    return (
+        f"    capabilities:\n{capabilities}    settings_group_validation:\n{groups}"
+        "    # Written by `uv run python -m tests.demo.declared_settings`. No setting has a `value`: a default would\n"
+        "    # make the vendor's object non-empty, and the vendor active.\n"
+        f"    settings:\n{settings}"
+    )
+
+
+def with_declaration(text: str) -> str:
+    """Put what the code says in place of what a meltano.yml says about the tap."""
+    before, _, rest = text.partition("    capabilities:\n")
+    _, loaders, after = rest.partition("  loaders:\n")
+    return before + declaration() + loaders + after
+
+
+def _to_yaml(setting: Setting) -> str:
     lines = []
     for key, value in setting.items():
         if key == "description":
-            lines += [
-                f"{key}: >-",
-                *textwrap.wrap(value, 110, break_on_hyphens=False, initial_indent="  ", subsequent_indent="  "),
-            ]
+            wrapped = textwrap.wrap(value, 110, break_on_hyphens=False, initial_indent="  ", subsequent_indent="  ")
+            lines += [f"{key}: >-", *wrapped]
         else:
             plain = isinstance(value, str) and ": " not in value
             lines.append(f"{key}: {value if plain else json.dumps(value)}")
-    return "\n".join(("    - " if number == 0 else "      ") + line for number, line in enumerate(lines))
+    return "".join(f"{'    - ' if number == 0 else '      '}{line}\n" for number, line in enumerate(lines))
 
 
 if __name__ == "__main__":
-    for declared in settings_of(complete_schema()):
-        click.echo(to_yaml(declared))
+    MELTANO_YML.write_text(with_declaration(MELTANO_YML.read_text()))

@@ -1,0 +1,30 @@
+"""Fixtures for all tests; those of one vendor stand in its folder."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tap_auditlogs.core.http import client
+from tests.support.tap_process import TapRunner
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the machine's proxies and certificates out of the tests."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    client._proxies.cache_clear()
+    client._ca_bundle.cache_clear()
+
+
+@pytest.fixture
+def tap_runner(tmp_path: Path) -> TapRunner:
+    """Starts the installed command."""
+    return TapRunner(tmp_path)

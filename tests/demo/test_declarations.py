@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import tomllib
+import typing as t
+
+import pytest
+import yaml
+
+from tap_auditlogs.tap import TapAuditLogs
+from tests.demo.declared_settings import (
+    MELTANO_YML,
+    complete_schema,
+    credentials_of,
+    settings_of,
+    with_declaration,
+)
+
+ROOT = MELTANO_YML.parent
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, t.Any]:
+    loaded: dict[str, t.Any] = yaml.safe_load(MELTANO_YML.read_text())
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def extractor(project: dict[str, t.Any]) -> dict[str, t.Any]:
+    (found,) = project["plugins"]["extractors"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_tap_is_declared_as_the_code_has_it() -> None:
+    text = MELTANO_YML.read_text()
+    assert text == with_declaration(text), "run: uv run python -m tests.demo.declared_settings"
+
+
+def test_what_is_declared_reads_back_as_the_settings_of_the_code(extractor: dict[str, t.Any]) -> None:
+    assert extractor["settings"] == list(settings_of(complete_schema()))
+    assert extractor["settings_group_validation"] == credentials_of(complete_schema())
+    assert extractor["capabilities"] == [str(capability) for capability in TapAuditLogs.capabilities]
+
+
+def test_every_vendor_is_declared(extractor: dict[str, t.Any]) -> None:
+    declared = {name.partition(".")[0] for group in extractor["settings_group_validation"] for name in group}
+    assert declared == {vendor.name for vendor in TapAuditLogs.vendors}
+
+
+def test_no_default_makes_a_vendor_active(extractor: dict[str, t.Any]) -> None:
+    assert [setting["name"] for setting in extractor["settings"] if "value" in setting] == []
+    assert "config" not in extractor
+
+
+def test_every_secret_is_sensitive(extractor: dict[str, t.Any]) -> None:
+    secrets = {
+        f"{vendor.name}.{name}"
+        for vendor in TapAuditLogs.vendors
+        for name, spec in vendor.settings.to_dict()["properties"].items()
+        if spec.get("secret")
+    }
+    assert secrets
+    assert {setting["name"] for setting in extractor["settings"] if setting.get("sensitive")} == secrets
+
+
+def test_nothing_has_to_be_looked_up_or_installed(project: dict[str, t.Any]) -> None:
+    assert project["send_anonymous_usage_stats"] is False
+    for kind in project["plugins"].values():
+        for plugin in kind:
+            # A plugin with a namespace is declared here in full; without it Meltano asks the Hub.
+            assert {"namespace", "executable", "settings"} <= plugin.keys()
+            assert not {"pip_url", "variant", "inherit_from"} & plugin.keys()
+
+
+def test_a_new_release_elsewhere_changes_nothing_here() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    pinned = {line.partition("==")[0] for line in pyproject["tool"]["uv"]["constraint-dependencies"]}
+    wanted = [
+        *pyproject["project"]["dependencies"],
+        *pyproject["project"]["optional-dependencies"]["demo"],
+        *pyproject["dependency-groups"]["test"],
+        *pyproject["dependency-groups"]["lint"],
+    ]
+    names = {normal_name(requirement) for requirement in wanted}
+    assert names <= pinned
+
+
+def normal_name(requirement: str) -> str:
+    name = requirement.split("[", maxsplit=1)[0]
+    for mark in "<>=~!; ":
+        name = name.split(mark)[0]
+    return name.lower().replace("_", "-")
