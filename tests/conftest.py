@@ -20,8 +20,9 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    client._proxies.cache_clear()
-    client._ca_bundle.cache_clear()
+    # Looked up once per process, which is one test here.
+    client._proxies.cache_clear()  # noqa: SLF001 - there is no other way to forget them
+    client._ca_bundle.cache_clear()  # noqa: SLF001 - likewise
 
 
 @pytest.fixture

@@ -133,12 +133,13 @@ def _sync(stream: Stream) -> str | None:
 
 def _failures(stream: Stream, reason: str | None) -> list[_Failure]:
     """Tell which streams failed: this one, and those that are read in its pass."""
-    failures = [_Failure(stream.name, reason)] if reason is not None and stream.selected else []
-    for child in stream.descendent_streams:
-        own_reason = getattr(child, "failure", None)
-        if child.selected and (own_reason is not None or reason is not None):
-            shared_reason = f"read together with `{stream.name}`, which failed" if stream.selected else reason
-            failures.append(_Failure(child.name, str(own_reason or shared_reason)))
+    failures = [
+        _Failure(child.name, str(failure))
+        for child in stream.descendent_streams
+        if child.selected and (failure := getattr(child, "failure", None)) is not None
+    ]
+    if reason is not None and (stream.selected or not failures):
+        failures.insert(0, _Failure(stream.name, reason))
     return failures
 
 

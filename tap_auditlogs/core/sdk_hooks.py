@@ -106,6 +106,14 @@ class PagedStream(Stream, abc.ABC):
         """
         self._write_page(records, plain=self._is_plain())
 
+    def write_lines(self, lines: bytes | memoryview) -> None:
+        """Write RECORD messages that have been encoded elsewhere.
+
+        Args:
+            lines: Whole lines of JSON, each with its line feed.
+        """
+        t.cast("MessageWriter", self._tap.message_writer).write_lines(lines)
+
     def write_batch(self, encoding: BaseBatchFileEncoding, manifest: list[str]) -> None:
         """Write a BATCH message.
 

@@ -223,9 +223,7 @@ class Bookmark:
             return
         parked: dict[str, dict[str, t.Any]] = self._entry.pop(_PARKED, {})
         former = {key: self._entry.pop(key) for key in list(self._entry)}
-        had_bookmark = (
-            "replication_key_value" in former or _PROGRESS in former or any(former.get(_PARTS, {}).values())
-        )
+        had_bookmark = "replication_key_value" in former or _PROGRESS in former or any(former.get(_PARTS, {}).values())
         if had_bookmark:
             parked[current or _UNFILTERED] = former
         self._entry.update(parked.pop(wanted or _UNFILTERED, {}))

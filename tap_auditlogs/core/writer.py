@@ -93,9 +93,11 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         with self.interrupts.deferred():
             try:
                 stdout = sys.stdout.buffer
-                for start in range(0, len(view), _CHUNK_BYTES):
-                    stdout.write(view[start : start + _CHUNK_BYTES])
+                while view:
+                    # With PYTHONUNBUFFERED this is the bare file, which a signal may make take a part only.
+                    taken = stdout.write(view[:_CHUNK_BYTES])
                     stdout.flush()
+                    view = view[taken:]
                     self._chunks_taken += 1
             except (OSError, ValueError, AttributeError) as error:  # the latter two: standard output was closed
                 msg = f"Standard output takes no more messages: {error}. The target has ended or the disk is full."

@@ -27,7 +27,7 @@ _NEWEST_DAYS: t.Final = 3  # older than any look-back, so that a second run has 
 _OLDEST_DAYS: t.Final = 120
 _SPAN_DAYS: t.Final = 25
 _ANCIENT_DAYS: t.Final = (250, 300)
-_ANCIENT_EVERY: t.Final = 5
+_ANCIENT_EVERY: t.Final = 3
 _CHANGED_PER_KIND: t.Final = 2
 
 

@@ -1,9 +1,12 @@
 """The registry: every vendor the tap knows, in the order in which they run."""
 
 from tap_auditlogs.core.vendor import Vendor
-from tap_auditlogs.vendors import cryptolens, pigment
+from tap_auditlogs.vendors import cryptolens, index_exchange, openx, pigment, xandr
 
 VENDORS: tuple[Vendor, ...] = (
     pigment.VENDOR,
     cryptolens.VENDOR,
+    openx.VENDOR,
+    xandr.VENDOR,
+    index_exchange.VENDOR,
 )

@@ -25,7 +25,9 @@ class StartServer(t.Protocol):
 def start_server() -> Iterator[StartServer]:
     """Starts servers that end with the test."""
     with ExitStack() as servers:
-        yield lambda *answers, tls=None, host="127.0.0.1": servers.enter_context(RawServer(*answers, tls=tls, host=host))
+        yield lambda *answers, tls=None, host="127.0.0.1": servers.enter_context(
+            RawServer(*answers, tls=tls, host=host)
+        )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
 from tap_auditlogs.core.http import BearerAuthenticator, client
 from tests.core.conftest import get, make_client
-from tests.support.raw_server import answer, drip, gzipped, hang, json_answer, raw, reset
+from tests.support.raw_server import RawServer, answer, drip, gzipped, hang, json_answer, raw, reset
 from tests.support.secret_scan import leaks
 
 if t.TYPE_CHECKING:
@@ -240,7 +240,7 @@ def test_a_connection_that_died_between_pages_costs_no_wait(start_server: StartS
     server = start_server(answer("{}", keep_alive=True))
     one = make_client()
     get(one, server.url)
-    time.monotonic()
+    server.wait_until_idle()
     get(one, server.url)
     assert len(server.requests) == 2
     assert waits == []
@@ -259,7 +259,13 @@ def test_a_connection_that_died_between_pages_costs_no_wait(start_server: StartS
         pytest.param(drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", every=0.02), id="many headers"),
         pytest.param(drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n", every=0.02), id="interim answers"),
         pytest.param(
-            drip(HEAD.replace(b"Connection", b"Content-Encoding: gzip\r\nConnection") % 10_000, b"\x1f", every=0.02),
+            # The name in a gzip header: bytes come in, and never a byte comes out of the decoder.
+            drip(
+                HEAD.replace(b"Connection", b"Content-Encoding: gzip\r\nConnection") % 10_000
+                + b"\x1f\x8b\x08\x08\0\0\0\0\0\x03",
+                b"a",
+                every=0.02,
+            ),
             id="compressed body",
         ),
     ],
@@ -301,6 +307,16 @@ def test_no_redirect_is_followed(start_server: StartServer, waits: list[float], 
     assert waits == []
 
 
+@pytest.mark.parametrize("location", ["http://h/caf\xe9", "http://[", "//", ""])
+def test_a_redirect_to_nonsense_is_an_error_like_any_other(
+    start_server: StartServer, waits: list[float], location: str
+) -> None:
+    server = start_server(answer("[]", 302, {"Location": location}))
+    with pytest.raises(ProtocolError, match=r"HTTP 302.*Check the URL in the settings"):
+        get(make_client(), server.url)
+    assert waits == []
+
+
 def test_netrc_is_not_read(start_server: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
@@ -332,7 +348,7 @@ def test_a_credential_is_sent_exactly(start_server: StartServer, key: str) -> No
     assert server.requests[0].headers["Authorization"].encode("latin-1").decode("latin-1") == f"Bearer {key}"
 
 
-@pytest.mark.parametrize("url", ["https://exa mple.com/", "https://", "https://[::1", "nonsense", "https://a..b/"])
+@pytest.mark.parametrize("url", ["https://exa mple.com/", "https://", "https://[::1", "nonsense"])
 def test_a_url_that_cannot_be_one_is_told_plainly(waits: list[float], url: str) -> None:
     with pytest.raises(ApiError, match=r"cannot be sent.*Check the URL"):
         get(make_client(), url)
@@ -358,8 +374,8 @@ def test_403_fails_at_once(start_server: StartServer, waits: list[float]) -> Non
 # Messages.
 
 
-def test_a_refused_connection_is_told_without_the_url(start_server: StartServer, waits: list[float]) -> None:
-    with start_server(OK) as server:
+def test_a_refused_connection_is_told_without_the_url(waits: list[float]) -> None:
+    with RawServer(OK) as server:
         url = server.url
     with pytest.raises(ApiError, match=r"acme: events: the connection failed: ConnectionRefusedError") as failure:
         get(make_client(), url, params={"token": SECRET})
@@ -378,9 +394,10 @@ def test_what_the_vendor_echoes_is_never_shown(
     start_server: StartServer, waits: list[float], caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     del waits
-    caplog.set_level(logging.DEBUG)
-    echo = {"Location": f"http://h/?token={SECRET}", "X-Echo": base64.b64encode(SECRET.encode()).decode()}
-    server = start_server(answer("<p>" + json.dumps([SECRET, base64.b64encode(SECRET.encode()).decode()]), status, echo))
+    caplog.set_level(logging.DEBUG, "tap_auditlogs")
+    hidden = base64.b64encode(SECRET.encode()).decode()
+    echo = {"Location": f"http://h/?token={SECRET}", "X-Echo": hidden}
+    server = start_server(answer("<p>" + json.dumps([SECRET, hidden]), status, echo))
     with pytest.raises(ApiError) as failure:
         get(make_client(), server.url, params={"token": SECRET})
     assert leaks(str(failure.value) + caplog.text, [SECRET]) == []

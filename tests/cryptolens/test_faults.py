@@ -98,9 +98,7 @@ def test_a_fault_of_the_server_passes(sandbox: Sandbox, waits: list[float]) -> N
     assert len(waits) == 2
 
 
-def test_a_message_without_a_result_is_a_fault_of_the_server(
-    sandbox: Sandbox, cryptolens: CryptolensSandbox
-) -> None:
+def test_a_message_without_a_result_is_a_fault_of_the_server(sandbox: Sandbox, cryptolens: CryptolensSandbox) -> None:
     cryptolens.error_style = "message_only"
     cryptolens.permissions -= {PATH}
     # "Access denied" would say more, but this style is documented as a fault of the server with any message.

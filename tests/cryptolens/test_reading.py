@@ -139,9 +139,10 @@ def test_the_request_is_a_form_and_the_token_stands_in_its_body_only(
             assert request.query == ""
             assert cryptolens.access_token[:10] not in f"{request.path} {request.headers}"
         after = [int(request.form["StartingAfter"]) for request in seen]
-        assert after == [0, *row_ids(sandbox, stream)[PAGE_SIZE - 1 :: PAGE_SIZE], row_ids(sandbox, stream)[-1]][
-            : len(after)
-        ]
+        assert (
+            after
+            == [0, *row_ids(sandbox, stream)[PAGE_SIZE - 1 :: PAGE_SIZE], row_ids(sandbox, stream)[-1]][: len(after)]
+        )
 
 
 def test_a_run_without_news_leaves_the_state_as_it_is(sandbox: Sandbox) -> None:

@@ -10,9 +10,7 @@ def row(number: int, time: float | None) -> Row:
     return Row(number, time, {})
 
 
-def cut(
-    *rows: Row, start: float | None = None, end: float | None = None, settle: float = 300
-) -> tuple[list[int], Cut]:
+def cut(*rows: Row, start: float | None = None, end: float | None = None, settle: float = 300) -> tuple[list[int], Cut]:
     result = Cutter(start=start, end=end, settle_seconds=settle).cut(rows, NOW)
     return [row.id for row in result.emitted], result
 

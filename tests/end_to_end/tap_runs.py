@@ -89,11 +89,8 @@ def states_of(messages: list[Message]) -> list[State]:
     return [message["value"] for message in messages if message["type"] == "STATE"]
 
 
-def sync(
-    config: Mapping[str, t.Any], state: State | None = None, catalog: Mapping[str, t.Any] | None = None
-) -> Run:
+def sync(config: Mapping[str, t.Any], state: State | None = None, catalog: Mapping[str, t.Any] | None = None) -> Run:
     """Run the tap in this process."""
-
 
     def make_tap(writer: MessageWriter) -> TapAuditLogs:
         return TapAuditLogs(

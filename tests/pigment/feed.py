@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl
 
 from tests.end_to_end.tap_runs import sync
 
@@ -68,6 +69,4 @@ def ingestion_times(sandbox: Sandbox) -> list[str]:
 
 def requests_seen(sandbox: Sandbox) -> list[dict[str, str]]:
     """The query parameters of each request so far."""
-    from urllib.parse import parse_qsl
-
     return [dict(parse_qsl(request.query, keep_blank_values=True)) for request in sandbox.requests]

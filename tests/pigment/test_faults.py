@@ -125,15 +125,21 @@ def test_the_vendors_own_refusal_of_an_expired_cursor_is_understood(sandbox: San
     pigment.expire_cursors()
     second = read(sandbox, first.state)
     assert second.exit_code == 0
+    assert "midnight" not in second.log
     assert set(ids(second)) == set(events(sandbox))
 
 
+@pytest.mark.parametrize("days", [None, 179])
 def test_a_cursor_that_expires_within_a_run_has_the_window_read_again_once(
-    sandbox: Sandbox, pigment: PigmentSandbox
+    sandbox: Sandbox, pigment: PigmentSandbox, days: int | None
 ) -> None:
     sandbox.faults.add(Fault(skip=3, callback=lambda _request: pigment.expire_cursors()))
-    run = read(sandbox)
+    settings: dict[str, t.Any] = (
+        {} if days is None else {"start_date": (sandbox.world.now() - timedelta(days=days)).isoformat()}
+    )
+    run = read(sandbox, **settings)
     assert run.exit_code == 0
+    assert "midnight" not in run.log
     assert set(ids(run)) == set(events(sandbox))
     assert len(ids(run)) == EVENTS + 3 * PAGE_SIZE
     assert run.bookmark(STREAM)["replication_key_value"] == ingestion_times(sandbox)[-1]

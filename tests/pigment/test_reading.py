@@ -22,6 +22,8 @@ from tests.pigment.feed import (
 )
 
 if t.TYPE_CHECKING:
+    from werkzeug.wrappers import Request
+
     from tap_auditlogs.sandbox.server import Sandbox
     from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
     from tests.end_to_end.tap_runs import Clock
@@ -124,7 +126,11 @@ def test_events_that_come_in_while_paging_shift_pages_but_nothing_is_lost(
 ) -> None:
     pigment.order, pigment.snapshot = order, False
     before = set(events(sandbox))
-    sandbox.faults.add(Fault(times=None, callback=lambda _request: pigment.add_event(sandbox.world.now())))
+
+    def add_event(_request: Request) -> None:
+        pigment.add_event(sandbox.world.now())
+
+    sandbox.faults.add(Fault(times=None, callback=add_event))
     run = read(sandbox)
     assert before <= set(ids(run))
     second = read(sandbox, run.state)
@@ -232,9 +238,7 @@ def test_a_run_without_news_leaves_the_state_as_it_is(sandbox: Sandbox, pigment:
 
 def test_only_what_is_new_and_the_look_back_are_read_again(sandbox: Sandbox, pigment: PigmentSandbox) -> None:
     run = read(sandbox)
-    edge = fixed_width(
-        datetime.fromisoformat(run.bookmark(STREAM)["replication_key_value"]) - timedelta(hours=24)
-    )
+    edge = fixed_width(datetime.fromisoformat(run.bookmark(STREAM)["replication_key_value"]) - timedelta(hours=24))
     pigment.advance()
     second = read(sandbox, run.state)
     expected = {
@@ -279,10 +283,16 @@ def test_after_a_back_fill_the_next_run_goes_on_from_its_end(sandbox: Sandbox) -
     assert set(ids(run)) | set(ids(read(sandbox, run.state))) == set(events(sandbox))
 
 
-def test_an_end_before_the_bookmark_does_not_move_it_back(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("before", [timedelta(hours=1), timedelta(days=60)])
+def test_an_end_before_the_bookmark_does_not_move_it_back(
+    sandbox: Sandbox, pigment: PigmentSandbox, before: timedelta
+) -> None:
+    pigment.add_tie(sandbox.world.now() - timedelta(hours=2), 3)
+    pigment.add_event(sandbox.world.now())
     run = read(sandbox)
-    second = read(sandbox, run.state, end_date=(sandbox.world.now() - timedelta(days=60)).isoformat())
+    second = read(sandbox, run.state, end_date=(sandbox.world.now() - before).isoformat())
     assert second.exit_code == 0
+    assert len(ids(second)) == (3 if before < timedelta(days=1) else 0)
     assert second.state == run.state
 
 
@@ -367,4 +377,5 @@ def test_no_window_of_time_sees_more_requests_than_the_limit(
     assert read(sandbox).exit_code == 0
     times = [request.time for request in sandbox.requests]
     assert len(times) == 12
-    assert all(later - earlier > 0.19 for earlier, later in zip(times, times[4:], strict=False))
+    # Half the window, since a request may reach the server late on a busy machine; unpaced, four take milliseconds.
+    assert all(later - earlier > 0.1 for earlier, later in zip(times, times[4:], strict=False))

@@ -12,7 +12,6 @@ from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
-
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from werkzeug.test import TestResponse
@@ -37,11 +36,12 @@ class ApiClient:
 
     def ask_token(self, **changes: t.Any) -> TestResponse:
         request: dict[str, t.Any] = {
+            "method": "POST",
             "data": {"grant_type": "client_credentials"},
             "headers": {"Authorization": f"Basic {self.key}"},
             **changes,
         }
-        return self._client.post(TOKEN, **request)
+        return self._client.open(TOKEN, **request)
 
     def log_in(self) -> None:
         response = self.ask_token()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tap_auditlogs.vendors import VENDORS
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,7 +33,7 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_prints_the_configuration_serves_and_stops_cleanly(number: signal.Signals) -> None:
     with started("--size", "50", "--seed", "3") as (process, config):
-        assert list(config) == ["pigment", "cryptolens"]
+        assert list(config) == [vendor.name for vendor in VENDORS]
         form = {"token": config["cryptolens"]["access_token"]}
         url = f"{config['cryptolens']['api_url']}/ai/GetWebAPILog"
         with requests.Session() as http:

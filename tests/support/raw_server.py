@@ -152,6 +152,11 @@ class RawServer:
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
 
+    def wait_until_idle(self) -> None:
+        """Return when every connection so far is closed on this side."""
+        for thread in self._threads[1:]:
+            thread.join(10)
+
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments)
         self._threads.append(thread)
@@ -169,13 +174,11 @@ class RawServer:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             with connection.makefile("rb") as incoming:
-                while (request := _receive(incoming)) is not None:
+                if (request := _receive(incoming)) is not None:
                     with self._lock:
                         self.requests.append(request)
                         talk = self._answers[0] if len(self._answers) == 1 else self._answers.pop(0)
                     talk(Talk(connection, request, self._closing))
-                    if request.headers.get("Keep-Open") is None:
-                        break
         except OSError:  # the client went away, or did not accept the certificate
             pass
         finally:

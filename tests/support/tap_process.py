@@ -122,5 +122,6 @@ class TapRunner:
             cwd=self._folder,
             env=environment(**(env or {})),
             stdin=subprocess.DEVNULL,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+            # Unbuffered on this side: what `readline` has read ahead, `communicate` would not return.
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0, **options},
         )

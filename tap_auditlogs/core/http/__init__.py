@@ -2,6 +2,7 @@
 
 from tap_auditlogs.core.http.auth import BearerAuthenticator, Token, TokenAuthenticator
 from tap_auditlogs.core.http.client import HttpClient, HttpOptions
+from tap_auditlogs.core.http.clock import ServerClock
 from tap_auditlogs.core.http.files import FileClient
 from tap_auditlogs.core.http.response import ApiResponse
 from tap_auditlogs.core.http.throttle import Throttle
@@ -12,6 +13,7 @@ __all__ = [
     "FileClient",
     "HttpClient",
     "HttpOptions",
+    "ServerClock",
     "Throttle",
     "Token",
     "TokenAuthenticator",

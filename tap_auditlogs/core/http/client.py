@@ -8,8 +8,6 @@ import ssl
 import time
 import typing as t
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -22,12 +20,14 @@ import urllib3
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
 from tap_auditlogs.core.http.auth import TokenAuthenticator
+from tap_auditlogs.core.http.clock import ServerClock
 from tap_auditlogs.core.http.deadline import DeadlineAdapter
 from tap_auditlogs.core.http.response import ApiResponse
 from tap_auditlogs.core.http.retry import MAX_TRIES, RetryBudget, parse_retry_after
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from requests.auth import AuthBase
 
@@ -61,10 +61,20 @@ class HttpOptions:
     max_retry_wait_seconds: float
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the library's signature
+        """Look at no `Location`: the library reads it even where it is not to be followed, and fails on nonsense."""
+        return
+
+
 class HttpClient:
     """One vendor's HTTP: one session with its connections, credentials, pace and rules.
 
     No redirect is followed, the environment's proxies and CA bundle are honoured, `.netrc` is not.
+
+    Attributes:
+        vendor: The vendor's name for messages.
+        clock: The vendor's clock.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, each one a rule of its own
@@ -79,6 +89,7 @@ class HttpClient:
         rate_limit_window: float = 60.0,
         connections: int = 1,
         keep_cookies: bool = False,
+        clock: ServerClock | None = None,
     ) -> None:
         """Set up; nothing is sent.
 
@@ -94,17 +105,18 @@ class HttpClient:
             rate_limit_window: The vendor's rate limit window in seconds, for a 429 that names no time.
             connections: How many requests may be in flight at once.
             keep_cookies: Whether to return the cookies that servers set. An API is spoken to with credentials only.
+            clock: The vendor's clock, if another client shares it.
         """
         self.vendor = vendor
+        self.clock = clock or ServerClock()
         self._options = options
         self._authenticator = authenticator
         self._throttle = throttle
         self._check_answer = check_answer
         self._check_own_status = check_status
         self._rate_limit_window = rate_limit_window
-        self._clock_offset: timedelta | None = None
         self._read_seconds = options.timeout_seconds
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False  # would read .netrc, and the environment anew for each request
         adapter = DeadlineAdapter(pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", adapter)
@@ -113,21 +125,22 @@ class HttpClient:
         if not keep_cookies:
             self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
-    @property
-    def knows_server_time(self) -> bool:
-        """Whether the vendor has told its time."""
-        return self._clock_offset is not None
-
-    def server_time(self, at: datetime | None = None) -> datetime:
+    def server_time(self) -> datetime:
         """Return the time by the vendor's clock, as its last answer told it.
-
-        Args:
-            at: A moment by this machine's clock; now by default.
 
         Returns:
             The time in UTC; by this machine's clock while the vendor has told none.
         """
-        return (at or datetime.now(UTC)) + (self._clock_offset or timedelta())
+        return self.clock.now()
+
+    def log_in(self) -> None:
+        """Obtain a token now, where the vendor has tokens, instead of with the first request.
+
+        Raises:
+            ApiError: If there is none to be had.
+        """
+        if isinstance(self._authenticator, TokenAuthenticator):
+            self._authenticator.current()
 
     def send(
         self, request: requests.Request, *, what: str, authenticated: bool = True, expect: Expected = "json"
@@ -203,7 +216,7 @@ class HttpClient:
         logger.debug(
             "%s: %s answered %s after %.2f s", where, prepared.method, response.describe(), time.monotonic() - started
         )
-        self._note_server_time(response)
+        self.clock.note(response.headers)
         self._check(response, where, expect)
         return response
 
@@ -311,14 +324,6 @@ class HttpClient:
             raise ProtocolError(msg, where=where, answer=answer, status=status, advice="Check the URL in the settings")
         raise ApiError("the request was not accepted", where=where, answer=answer, status=status)
 
-    def _note_server_time(self, response: requests.Response) -> None:
-        try:
-            told = parsedate_to_datetime(response.headers["Date"])
-        except (KeyError, ValueError, OverflowError):
-            return
-        if told.tzinfo is not None:
-            self._clock_offset = told - datetime.now(UTC)
-
 
 def _is_header_value(value: str | bytes) -> bool:
     text = value if isinstance(value, str) else value.decode("latin-1")
@@ -332,7 +337,8 @@ def _is_bad_certificate(error: BaseException) -> bool:
 def _root_cause(error: BaseException) -> str:
     """Name the innermost error, such as `ConnectionRefusedError` or `NameResolutionError`."""
     *_, last = _causes(error)
-    return type(last).__name__
+    kind = type(last)
+    return kind.__name__ if kind.__name__ != "error" else f"{kind.__module__}.error"
 
 
 def _causes(error: BaseException) -> t.Iterator[BaseException]:

@@ -33,7 +33,9 @@ _LARGEST_ERROR_BODY = 65_536
 class SpeedLimit:
     """Tells when a download has become too slow: fewer bytes within the window than the least speed gives."""
 
-    def __init__(self, started: float, *, least: float = LEAST_BYTES_PER_SECOND, window: float = SPEED_WINDOW_SECONDS):
+    def __init__(
+        self, started: float, *, least: float = LEAST_BYTES_PER_SECOND, window: float = SPEED_WINDOW_SECONDS
+    ) -> None:
         """Start counting.
 
         Args:
@@ -114,7 +116,7 @@ class FileClient(HttpClient):
             return b""
 
         response = self._exchange(self._prepare(request, where, authenticator), where, read_body)
-        self._note_server_time(response)
+        self.clock.note(response.headers)
         self._check_status(response, where)
         return response
 

@@ -17,6 +17,24 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
 
 _LONGEST_QUOTE = 120
+_NO_PERMISSION = (
+    RefusedError,
+    "the access token lacks a permission",
+    "It needs Get Web API Log, Get Events and Get Object Log, and no key lock",
+)
+_REFUSALS: tuple[tuple[str, type[ApiError], str, str], ...] = (
+    (
+        "unable to authenticate",
+        CredentialsError,
+        "the access token is not accepted",
+        "Check cryptolens.access_token",
+    ),
+    ("no active subscription", CredentialsError, "the account has no active subscription", "Ask the vendor"),
+    ("access denied", *_NO_PERMISSION),
+    ("not enough permission", *_NO_PERMISSION),
+    ("input parameters were incorrect", ApiError, "the request was not accepted", "Check cryptolens.product_id"),
+)
+"""What the vendor's messages mean, by a part of their text in lower case; none of these is tried again."""
 
 
 def connect(settings: Settings, options: HttpOptions) -> HttpClient:
@@ -57,26 +75,16 @@ def check_answer(response: ApiResponse) -> None:
     message = str(envelope.get("message") or "")
     status = response.status_code
     failed = partial(_failed, answer=f"the vendor says: {_quote(message)}", status=status)
-    match message.lower():
-        case text if "unable to authenticate" in text:
-            raise failed(CredentialsError, "the access token is not accepted", "Check cryptolens.access_token")
-        case text if "no active subscription" in text:
-            raise failed(CredentialsError, "the account has no active subscription", "Ask the vendor")
-        case text if "access denied" in text or "not enough permission" in text:
-            advice = "It needs Get Web API Log, Get Events and Get Object Log, and no key lock"
-            raise failed(RefusedError, "the access token lacks a permission", advice)
-        case text if "input parameters were incorrect" in text:
-            raise failed(ApiError, "the request was not accepted", "Check cryptolens.product_id")
-        case _ if status >= HTTPStatus.TOO_MANY_REQUESTS:
-            return  # judged by its status, and by the wait it asks for
-        case text if "something went wrong" in text:
-            raise failed(TransientError, "the server has a problem", "")
-        case _ if "result" in envelope:
-            raise failed(ApiError, "the request failed", "")
-        case _ if status < HTTPStatus.BAD_REQUEST:
-            raise failed(TransientError, "the server has a problem", "")
-        case _:
-            return  # a body that is not in the vendor's form: judged by its status
+    for text, kind, problem, advice in _REFUSALS:
+        if text in message.lower():
+            raise failed(kind, problem, advice)
+    if status >= HTTPStatus.TOO_MANY_REQUESTS:
+        return  # judged by its status, and by the wait it asks for
+    if "something went wrong" in message.lower() or ("result" not in envelope and status < HTTPStatus.BAD_REQUEST):
+        raise failed(TransientError, "the server has a problem", "")
+    if "result" in envelope:
+        raise failed(ApiError, "the request failed", "")
+    # What is left is no answer in the vendor's form: judged by its status.
 
 
 def _failed(kind: type[ApiError], problem: str, advice: str, *, answer: str, status: int) -> ApiError:

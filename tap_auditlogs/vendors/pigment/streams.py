@@ -12,7 +12,7 @@ import msgspec
 import requests
 from singer_sdk import typing as th
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, StateError
+from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import canonical_timestamp, format_timestamp, parse_timestamp
 from tap_auditlogs.vendors.pigment.paginator import EventPaginator
@@ -164,8 +164,6 @@ class AuditEvents(AuditStream):
     def _request_page(self, window: Window) -> tuple[Window, ApiResponse]:
         try:
             return window, self.connection.client.send(self._request(window), what=WHAT)
-        except (CredentialsError, RefusedError):
-            raise
         except ApiError as error:
             if error.status not in _CURSOR_REFUSED:
                 raise

@@ -1,0 +1,37 @@
+"""Index Exchange: client audit logs, hourly files of impressions and bids."""
+
+from tap_auditlogs.core.vendor import Vendor
+from tap_auditlogs.vendors.index_exchange.client import connect
+from tap_auditlogs.vendors.index_exchange.mappings import (
+    Buyers,
+    Campaigns,
+    Deals,
+    Dsps,
+    ExchangeRates,
+    Partners,
+    Sites,
+)
+from tap_auditlogs.vendors.index_exchange.settings import SETTINGS, check_settings
+from tap_auditlogs.vendors.index_exchange.streams import Bids, Files, Hourly, Impressions
+
+VENDOR = Vendor(
+    name="index_exchange",
+    title="Index Exchange",
+    package=__name__,
+    settings=SETTINGS,
+    streams=(
+        Files,
+        Impressions,
+        Bids,
+        Hourly,
+        Dsps,
+        Buyers,
+        Deals,
+        Sites,
+        Partners,
+        Campaigns,
+        ExchangeRates,
+    ),
+    connect=connect,
+    check_settings=check_settings,
+)

@@ -1,0 +1,120 @@
+"""BATCH files of log rows."""
+
+from __future__ import annotations
+
+import typing as t
+
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
+
+from tap_auditlogs.core.errors import TapError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_auditlogs.vendors.index_exchange import bulk
+
+MOST_ROWS = 100_000
+"""More rows in one file would only take more memory, here and in the target."""
+
+
+class BatchError(TapError):
+    """A BATCH file cannot be written."""
+
+
+class BatchFiles:
+    """Writes the files that BATCH messages name.
+
+    A file is named for the version of the log file it is made of, so that a run that was cut short leaves nothing
+    behind that the next one does not write over.
+
+    Attributes:
+        encoding: Of the files, as BATCH messages tell it.
+    """
+
+    def __init__(self, settings: Mapping[str, t.Any]) -> None:
+        """Prepare.
+
+        Args:
+            settings: `batch_config`.
+
+        Raises:
+            BatchError: If it lacks something.
+        """
+        encoding = settings.get("encoding") or {}
+        storage = settings.get("storage") or {}
+        if encoding.get("format") not in {"jsonl", "parquet"} or not storage.get("root"):
+            raise BatchError("batch_config needs encoding.format (jsonl or parquet) and storage.root")
+        compression = encoding.get("compression")
+        self.encoding = BaseBatchFileEncoding(encoding["format"], "gzip" if compression == "gzip" else None)
+        self._storage = StorageTarget.from_dict(dict(storage))
+        self._most_rows = min(settings.get("batch_size") or MOST_ROWS, MOST_ROWS)
+
+    @property
+    def _is_parquet(self) -> bool:
+        return self.encoding.format == "parquet"
+
+    @property
+    def _is_gzip(self) -> bool:
+        return self.encoding.compression == "gzip"
+
+    def convert(self, module: type[bulk], content: t.BinaryIO, form: bulk.RowFormat) -> bulk.Conversion[t.Any]:
+        """Begin to convert a file.
+
+        Args:
+            module: The bulk path.
+            content: The gzip file.
+            form: What to make of its rows.
+
+        Returns:
+            The conversion.
+        """
+        if self._is_parquet:
+            return module.table_pieces(content, form, most_rows=self._most_rows)
+        return module.json_pieces(content, form, most_rows=self._most_rows, compress=self._is_gzip)
+
+    def write(self, module: type[bulk], conversion: bulk.Conversion[t.Any], name: str) -> tuple[list[str], int]:
+        """Write the files of one log file.
+
+        Args:
+            module: The bulk path.
+            conversion: What `convert` began.
+            name: How their names begin.
+
+        Returns:
+            Their URLs, and how many rows they have.
+
+        Raises:
+            BatchError: If a file cannot be written.
+        """
+        urls: list[str] = []
+        pieces: list[t.Any] = []
+        rows = total = 0
+        for _, converted in conversion.results():
+            for count, piece in converted:
+                if rows + count > self._most_rows:
+                    urls.append(self._write_file(module, f"{name}-{len(urls)}", pieces))
+                    pieces, rows = [], 0
+                pieces.append(piece)
+                rows += count
+                total += count
+        if pieces:
+            urls.append(self._write_file(module, f"{name}-{len(urls)}", pieces))
+        return urls, total
+
+    def _write_file(self, module: type[bulk], name: str, pieces: list[t.Any]) -> str:
+        suffix = "parquet" if self._is_parquet else "jsonl.gz" if self._is_gzip else "jsonl"
+        filename = f"{self._storage.prefix or ''}{name}.{suffix}"
+        try:
+            with self._storage.open(filename, "wb") as target:
+                if self._is_parquet:
+                    module.write_parquet(pieces, target, gzip=self._is_gzip)
+                else:
+                    target.writelines(pieces)
+            return self._storage.get_url(filename)
+        except ImportError as error:
+            msg = f"batch_config.storage.root: its store is not installed ({error.name}). For S3, tap-auditlogs[s3]."
+            raise BatchError(msg) from error
+        # Stores raise errors of their own; their messages may hold signed URLs, so only their kind is told.
+        except Exception as error:
+            msg = f"{filename} cannot be written to batch_config.storage.root ({type(error).__name__})"
+            raise BatchError(msg) from error

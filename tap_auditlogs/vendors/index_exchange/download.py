@@ -1,0 +1,196 @@
+"""Downloads files ahead of their reader: each to an unnamed temporary file, proven by its md5."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+import typing as t
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from tap_auditlogs.core.errors import ApiError, ProtocolError, TapError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
+    from tap_auditlogs.vendors.index_exchange.listing import ListedFile
+
+MD5_TRIES = 3
+LARGEST_FILE = 64 << 30
+"""Bytes, compressed. The vendor names no size; no hour of any publisher comes near."""
+
+
+class Md5Error(ProtocolError):
+    """The bytes are not those that the list promises."""
+
+
+class _CancelledError(TapError):
+    """The run ends; nobody waits for this file any more."""
+
+
+class Downloader:
+    """Downloads one file."""
+
+    def __init__(self, client: IndexExchangeClient) -> None:
+        """Set up.
+
+        Args:
+            client: Speaks to the vendor; may be used by several threads.
+        """
+        self._client = client
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Let downloads that are under way end with their next bytes."""
+        self._cancelled.set()
+
+    def download(self, file: ListedFile) -> t.BinaryIO:
+        """Download a file and prove it.
+
+        Args:
+            file: The file.
+
+        Returns:
+            Its bytes, from the first on. The temporary file has no name, so that nothing is left of it however the
+            process ends.
+
+        Raises:
+            Md5Error: If the bytes are wrong at each of three tries.
+            ApiError: If it cannot be had.
+            TapError: If it cannot be stored.
+        """
+        content = _temporary_file()
+        try:
+            for _ in range(MD5_TRIES):
+                sink = _Sink(content, self._cancelled)
+                self._client.fetch_file(file.url, sink.open, what=f"file {file.key}")
+                if sink.md5 == file.md5:
+                    content.seek(0)
+                    return content
+            msg = f"its bytes do not match the listed md5, at {MD5_TRIES} tries"
+            raise Md5Error(msg, where=f"index_exchange: file {file.key}", advice="The next run tries again")
+        except BaseException:
+            content.close()
+            raise
+
+
+class _Sink:
+    """Takes the bytes of one try after another."""
+
+    def __init__(self, content: t.BinaryIO, cancelled: threading.Event) -> None:
+        self._content = content
+        self._cancelled = cancelled
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self._size = 0
+
+    @property
+    def md5(self) -> str:
+        return self._digest.hexdigest()
+
+    def open(self) -> Callable[[bytes], None]:
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self._size = 0
+        self._content.seek(0)
+        self._content.truncate()
+        return self._take
+
+    def _take(self, data: bytes) -> None:
+        if self._cancelled.is_set():
+            raise _CancelledError
+        self._size += len(data)
+        if self._size > LARGEST_FILE:
+            raise ApiError(f"the file is larger than {LARGEST_FILE >> 30} GiB", where="index_exchange")
+        self._digest.update(data)
+        try:
+            self._content.write(data)
+        except OSError as error:
+            raise _storage_error(error) from error
+
+
+def _temporary_file() -> t.BinaryIO:
+    try:
+        return t.cast("t.BinaryIO", tempfile.TemporaryFile(buffering=0))
+    except OSError as error:
+        raise _storage_error(error) from error
+
+
+def _storage_error(error: OSError) -> TapError:
+    return TapError(
+        f"index_exchange: a download cannot be stored in the temporary folder: {os.strerror(error.errno or 0)}. "
+        "Free some space, or name another folder in TMPDIR."
+    )
+
+
+def _close(download: Future[t.BinaryIO]) -> None:
+    if not download.cancelled() and download.exception() is None:
+        download.result().close()
+
+
+class Task(t.Protocol):
+    """What is waiting for a download."""
+
+    @property
+    def download(self) -> ListedFile | None:
+        """The file it needs; None if it needs no bytes."""
+
+
+TTask = t.TypeVar("TTask", bound=Task)
+
+
+class Prefetcher(t.Generic[TTask]):
+    """Goes through tasks in order while the files of the next ones are downloaded."""
+
+    def __init__(self, downloader: Downloader, ahead: int) -> None:
+        """Set up; nothing starts before the first task is asked for.
+
+        Args:
+            downloader: Downloads one file.
+            ahead: How many files to download ahead.
+        """
+        self._downloader = downloader
+        self._ahead = ahead
+        self._threads = ThreadPoolExecutor(ahead, thread_name_prefix="index-exchange-download")
+        self._pending: deque[tuple[TTask, Future[t.BinaryIO] | None]] = deque()
+
+    def __enter__(self) -> Self:
+        """Begin.
+
+        Returns:
+            Itself.
+        """
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what is still under way."""
+        self._downloader.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for _, download in self._pending:
+            if download is not None:
+                download.add_done_callback(_close)
+
+    def results(self, tasks: Iterable[TTask]) -> Iterator[tuple[TTask, Future[t.BinaryIO] | None]]:
+        """Go through tasks.
+
+        Args:
+            tasks: The tasks, taken as the downloads proceed.
+
+        Yields:
+            A task and its download, which may still be under way; None for a task that needs no bytes.
+        """
+        waiting = iter(tasks)
+        while True:
+            while len(self._pending) <= self._ahead and (task := next(waiting, None)) is not None:
+                file = task.download
+                self._pending.append(
+                    (task, None if file is None else self._threads.submit(self._downloader.download, file))
+                )
+            if not self._pending:
+                return
+            yield self._pending.popleft()

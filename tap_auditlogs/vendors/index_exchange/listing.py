@@ -1,0 +1,175 @@
+"""Reads the lists of available files. No I/O."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from tap_auditlogs.core.errors import ProtocolError
+from tap_auditlogs.core.times import canonical_timestamp, parse_timestamp
+from tap_auditlogs.vendors.index_exchange.manifest import FileKey
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from tap_auditlogs.core.http import ApiResponse
+
+Row: t.TypeAlias = "dict[str, t.Any]"
+
+# Vendor pages: impressions at /downloads; the page on bid files names no path, a third-party client asks here.
+PATHS: Mapping[str, str] = {"impressions": "/downloads", "bids": "/downloads/bidevents"}
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_KEYS_TAKEN = ("subscriptionID", "hour", "parts", "downloadURL", "md5sum")
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file as a list names it.
+
+    Attributes:
+        key: Which file it is.
+        md5: Its md5 in hexadecimal, lower case.
+        url: Where to download it. May be signed: never shown, never stored.
+        parts: How many files its hour has.
+        in_parts: Whether the vendor lists it as a part, as it does for bid files.
+        date_created: When it was generated, in the fixed-width form; None if the list does not say.
+        details: What else the list says of it, under the vendor's keys.
+    """
+
+    key: FileKey
+    md5: str
+    url: str = field(repr=False)
+    parts: int
+    in_parts: bool
+    date_created: str | None
+    details: Row
+
+    @property
+    def name(self) -> str:
+        """A name for what is made of this version of the file."""
+        return f"{self.key.subscription_id}-{self.key.hour:%Y-%m-%dT%H}-{self.key.part}-{self.md5}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of one event type.
+
+    Attributes:
+        files: Those that can be asked for.
+        faults: One message per entry that cannot be understood.
+    """
+
+    files: list[ListedFile]
+    faults: list[str]
+
+
+def read_listing(response: ApiResponse, event_type: str) -> Listing:
+    """Read a list.
+
+    The list has no documented paging or order. A sign that it is not complete is an error: what it leaves out
+    could expire unread.
+
+    Args:
+        response: The answer.
+        event_type: Whose files it lists.
+
+    Returns:
+        The files.
+
+    Raises:
+        ProtocolError: If the answer is no list, or not the whole one.
+    """
+    where = f"index_exchange: list of {event_type} files"
+    answer = response.json()
+    entries = answer.get("availableDownloads") if isinstance(answer, dict) else None
+    if not isinstance(entries, list):
+        msg = "the answer holds no list of available downloads"
+        raise ProtocolError(msg, where=where, answer=response.describe())
+    if (missing := _sign_of_more(answer, entries)) is not None:
+        msg = f"the list is not complete: {missing}. How it goes on is not documented"
+        raise ProtocolError(msg, where=where, advice="Please report this")
+    faults: list[str] = []
+    newest: dict[tuple[int, str], list[ListedFile]] = {}
+    for position, entry in enumerate(entries):
+        try:
+            files = list(_files(entry, event_type))
+        except ValueError as error:
+            faults.append(f"entry {position + 1} in the {where.partition(': ')[2]} {error}")
+            continue
+        place = (files[0].key.subscription_id, f"{files[0].key.hour}")
+        if place not in newest or _age(newest[place]) <= _age(files):
+            newest[place] = files
+    return Listing([file for files in newest.values() for file in files], faults)
+
+
+def _sign_of_more(answer: Row, entries: list[t.Any]) -> str | None:
+    paging = [key for key, value in answer.items() if "next" in key.lower() and value]
+    if paging:
+        return f"it has a key {paging[0]!a:.60}"
+    count = answer.get("count")
+    # For bid files it is not said whether hours or parts are counted.
+    parts = sum(len(entry["parts"]) for entry in entries if isinstance(entry, dict) and _has_parts(entry))
+    if isinstance(count, int) and count > max(len(entries), parts):
+        return f"it counts {count} files and has {len(entries)}"
+    return None
+
+
+def _has_parts(entry: Row) -> bool:
+    return isinstance(entry.get("parts"), list)
+
+
+def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
+    if not isinstance(entry, dict):
+        raise ValueError("is not an object")
+    subscription_id = _integer(entry.get("subscriptionID"))
+    hour = _hour(entry.get("hour"))
+    in_parts = _has_parts(entry)
+    parts = entry["parts"] if in_parts else [entry]
+    if not parts:
+        raise ValueError(f"({hour:%Y-%m-%d %H:00}) has no files")
+    for number, part in enumerate(parts):  # the vendor's page names no part number: the position counts
+        key = FileKey(hour, event_type, subscription_id, number)
+        if not isinstance(part, dict):
+            raise ValueError(f"({key}) is not an object")
+        details = {name: value for name, value in {**entry, **part}.items() if name not in _KEYS_TAKEN}
+        md5, url = part.get("md5sum"), part.get("downloadURL")
+        if not isinstance(md5, str) or not _MD5.fullmatch(md5.lower()):
+            raise ValueError(f"({key}) has no md5sum")
+        if not isinstance(url, str) or not url:
+            raise ValueError(f"({key}) has no downloadURL")
+        if "downloadStats" in details:  # the vendor's table spells it so, its notes and samples do not
+            details.setdefault("downloadStatus", details["downloadStats"])
+            del details["downloadStats"]
+        yield ListedFile(key, md5.lower(), url, len(parts), in_parts, _time(details.get("dateCreated")), details)
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value, re.ASCII):
+        return int(value)
+    raise ValueError("has no subscriptionID")
+
+
+def _hour(value: object) -> datetime:
+    try:
+        hour = parse_timestamp(t.cast("str", value))
+    except (TypeError, ValueError):
+        raise ValueError("has no hour that could be read") from None
+    if (hour.minute, hour.second, hour.microsecond) != (0, 0, 0):
+        raise ValueError("covers no whole hour")
+    return hour
+
+
+def _time(value: object) -> str | None:
+    try:
+        return canonical_timestamp(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _age(files: list[ListedFile]) -> str:
+    return max(file.date_created or "" for file in files)

@@ -1,0 +1,443 @@
+"""Reads a file record by record, with the standard library: the ordinary path, and the measure of the bulk path.
+
+What a file may hold, and what becomes of it:
+
+| in the file | outcome |
+|---|---|
+| column that the schema does not know | in `additional_properties`, unless blank |
+| known column missing | null |
+| blank cell | null, and nowhere else |
+| text in a number or time column | null, the text in `additional_properties` |
+| row shorter than the header | the missing cells are null; warning |
+| row longer than the header | the further cells in `additional_properties.surplus_cells`; warning |
+| blank line | no row; warning |
+| bytes that are no UTF-8, or NUL | U+FFFD in their place; warning |
+| byte order mark | no part of the first column's name |
+| line ends LF, CRLF or CR, also within quotes | as CSV has them |
+| header twice the same, or without any known column; no header | the file is not read |
+| quote that is not closed, or text after a closing quote | the file ends there as not readable |
+| cell or line beyond 16 MiB, gzip cut short or followed by junk, bomb | the file ends there as not readable |
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import typing as t
+import zlib
+from decimal import Decimal
+
+from tap_auditlogs.core.errors import TapError
+from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
+from tap_auditlogs.core.times import canonical_timestamp
+from tap_auditlogs.vendors.index_exchange.columns import COLUMNS, SURPLUS_CELLS
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from tap_auditlogs.vendors.index_exchange.columns import Kind
+
+Record: t.TypeAlias = "dict[str, t.Any]"
+
+PAGE_ROWS = 2_000
+LARGEST_CELL = 16 << 20
+LARGEST_RATIO = 200
+"""CSV of real events shrinks to about a fifth; gzip can reach a thousandth, for bombs."""
+RATIO_FREE_BYTES = 256 << 20
+"""Up to this size no ratio is too large."""
+
+REPLACEMENT = "\ufffd"
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_LARGEST_NUMBER = 64  # characters; beyond it is text
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+
+
+class UnreadableFileError(TapError):
+    """A file whose bytes are proven but cannot be read as documented."""
+
+
+# Bytes
+
+
+def cap_size(compressed: int) -> int:
+    """Tell how large a file may become.
+
+    Args:
+        compressed: Its size in bytes.
+
+    Returns:
+        Bytes beyond which it is taken for a decompression bomb.
+    """
+    return RATIO_FREE_BYTES + LARGEST_RATIO * compressed
+
+
+def size_of(content: t.BinaryIO) -> int:
+    """Measure a file, and go back to its start.
+
+    Args:
+        content: The file.
+
+    Returns:
+        Bytes.
+    """
+    size = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    return size
+
+
+class Decompressed(io.RawIOBase):
+    """The text of a gzip file as a stream of bytes, checked to its last."""
+
+    def __init__(
+        self, unzipped: t.IO[bytes], largest: int, damage: tuple[type[Exception], ...] = (OSError, zlib.error)
+    ) -> None:
+        """Wrap a decompressor.
+
+        Args:
+            unzipped: What it gives.
+            largest: Bytes after which to stop.
+            damage: What it raises for damaged files.
+        """
+        self._unzipped = unzipped
+        self._left = largest
+        self._damage = damage
+
+    @classmethod
+    def of(cls, content: t.BinaryIO) -> Decompressed:
+        """Open a gzip file with the standard library.
+
+        Args:
+            content: The file.
+
+        Returns:
+            Its decompressed bytes.
+        """
+        largest = cap_size(size_of(content))
+        return cls(t.cast("t.IO[bytes]", gzip.GzipFile(fileobj=content, mode="rb")), largest)
+
+    def readable(self) -> bool:
+        """Say that it can be read.
+
+        Returns:
+            True.
+        """
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        """Read some bytes.
+
+        Args:
+            buffer: Takes them.
+
+        Returns:
+            How many there were; 0 at the end.
+
+        Raises:
+            UnreadableFileError: If the file is not gzip, damaged, cut short or too large.
+        """
+        data = self.take(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def take(self, size: int) -> bytes:
+        """Read some bytes.
+
+        Args:
+            size: How many at most.
+
+        Returns:
+            Bytes; none at the end.
+
+        Raises:
+            UnreadableFileError: If the file is not gzip, damaged, cut short or too large.
+        """
+        try:
+            data = self._unzipped.read(size)
+        except EOFError:
+            raise UnreadableFileError("the gzip file is cut short") from None
+        except self._damage as error:
+            raise UnreadableFileError(f"the gzip file is damaged ({type(error).__name__})") from None
+        self._left -= len(data)
+        if self._left < 0:
+            raise UnreadableFileError("the file decompresses to more than any log file would")
+        return data
+
+
+# Rows
+
+
+class RowReader:
+    """Splits decompressed bytes into rows, and counts what was not as it should be."""
+
+    def __init__(self, data: io.RawIOBase, *, first_line: int = 1) -> None:
+        """Set up.
+
+        Args:
+            data: The bytes from the header on, or from the start of a row if the header is known.
+            first_line: The number of the first line, for messages.
+        """
+        self._text = io.TextIOWrapper(io.BufferedReader(data, 1 << 16), encoding="utf-8", errors="replace", newline="")
+        self._first_line = first_line
+        self._at_start = first_line == 1
+        self.odd: dict[str, int] = {}
+
+    def rows(self) -> Iterator[list[str]]:
+        """Read rows, the header first.
+
+        Yields:
+            The cells of a row.
+
+        Raises:
+            UnreadableFileError: If the file is not CSV.
+        """
+        csv.field_size_limit(LARGEST_CELL)
+        rows = csv.reader(self._lines(), strict=True)
+        while True:
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                line = self._first_line + rows.line_num - 1
+                raise UnreadableFileError(f"it is not CSV near line {line}: {error}") from None
+            if row is None:
+                return
+            if row:
+                yield row
+            else:
+                self.note("blank lines")
+
+    def note(self, what: str) -> None:
+        """Count an oddity.
+
+        Args:
+            what: Its name.
+        """
+        self.odd[what] = self.odd.get(what, 0) + 1
+
+    def _lines(self) -> Iterator[str]:
+        while line := self._text.readline(LARGEST_CELL + 1):
+            if len(line) > LARGEST_CELL:
+                raise UnreadableFileError(f"it has a line longer than {LARGEST_CELL >> 20} MiB")
+            if self._at_start:
+                line = line.removeprefix("\ufeff")
+                self._at_start = False
+            if "\0" in line:
+                line = line.replace("\0", REPLACEMENT)
+            if REPLACEMENT in line:
+                self.note("lines with bytes that are no text")
+            yield line
+
+
+def check_header(header: Sequence[str]) -> None:
+    """Refuse a header that would put cells under wrong names.
+
+    Args:
+        header: The names of the columns.
+
+    Raises:
+        UnreadableFileError: If a name comes twice, or none is known.
+    """
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UnreadableFileError(f"its header names a column twice: {twice[0]!a:.60}")
+    if not set(header) & set(COLUMNS):
+        raise UnreadableFileError("it has no column that is known of log files")
+
+
+# Cells
+
+
+class CellShaper:
+    """Makes records of the rows under one header."""
+
+    def __init__(
+        self, header: Sequence[str], columns: Mapping[str, tuple[Kind, str]], fixed: Mapping[str, t.Any]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            header: The names of the columns in the file.
+            columns: The columns of the schema.
+            fixed: The properties that all rows of the file have alike.
+        """
+        self._width = len(header)
+        self._blank = {**fixed, "row_number": 0, **dict.fromkeys(columns), ADDITIONAL_PROPERTIES: None}
+        self._cells = [
+            (position, name, convert_cell(columns[name][0]) if name in columns else None)
+            for position, name in enumerate(header)
+        ]
+
+    def shape(self, row: Sequence[str], row_number: int) -> Record:
+        """Make a record.
+
+        Args:
+            row: The cells of a row.
+            row_number: Its number in the file, from 1.
+
+        Returns:
+            The record.
+        """
+        record = self._blank.copy()
+        record["row_number"] = row_number
+        extra: Record = {}
+        for position, name, convert in self._cells[: len(row)]:
+            text = row[position]
+            if not text:
+                continue
+            if convert is None:
+                extra[name] = text
+            elif (value := convert(text)) is None:
+                extra[name] = text
+            else:
+                record[name] = value
+        if len(row) > self._width:
+            extra[SURPLUS_CELLS] = list(row[self._width :])
+        if extra:
+            record[ADDITIONAL_PROPERTIES] = extra
+        return record
+
+
+def convert_cell(kind: Kind) -> Callable[[str], t.Any]:
+    """Find the conversion of a column's cells.
+
+    Args:
+        kind: The column's type.
+
+    Returns:
+        A function that returns None for text that is not of the type.
+    """
+    return _CONVERTERS[kind]
+
+
+def _to_integer(text: str) -> int | None:
+    if not _INTEGER.fullmatch(text):
+        return None
+    value = int(text)
+    return value if -(2**63) <= value < 2**63 else None
+
+
+def to_decimal(text: str) -> Decimal | None:
+    """Read a number with all its digits.
+
+    Args:
+        text: A cell.
+
+    Returns:
+        The number, or None if the cell holds none.
+    """
+    return Decimal(text) if len(text) <= _LARGEST_NUMBER and _NUMBER.fullmatch(text) else None
+
+
+def _to_timestamp(text: str) -> str | None:
+    if not _TIMESTAMP.fullmatch(text):
+        return None
+    try:
+        return canonical_timestamp(text)
+    except ValueError:
+        return None
+
+
+_CONVERTERS: Mapping[Kind, Callable[[str], t.Any]] = {
+    "string": str,
+    "integer": _to_integer,
+    "number": to_decimal,
+    "timestamp": _to_timestamp,
+}
+
+
+# Files
+
+
+def read_header(rows: Iterator[list[str]]) -> list[str]:
+    """Take the header off.
+
+    Args:
+        rows: All rows of a file.
+
+    Returns:
+        The names of the columns.
+
+    Raises:
+        UnreadableFileError: If there is none that could be trusted.
+    """
+    header = next(rows, None)
+    if header is None:
+        raise UnreadableFileError("it is empty: not even a header")
+    check_header(header)
+    return header
+
+
+def read_pages(
+    content: t.BinaryIO,
+    columns: Mapping[str, tuple[Kind, str]],
+    fixed: Mapping[str, t.Any],
+    logger: logging.Logger,
+    note_header: Callable[[Sequence[str]], None],
+) -> Iterator[list[Record]]:
+    """Read a file.
+
+    Args:
+        content: The gzip file.
+        columns: The columns of the schema.
+        fixed: The properties that all rows of the file have alike.
+        logger: Told of what is odd about the file.
+        note_header: Told the names of the columns.
+
+    Yields:
+        Records of up to 2,000 rows.
+
+    Raises:
+        UnreadableFileError: If the file cannot be read to its end.
+    """
+    reader = RowReader(Decompressed.of(content))
+    rows = reader.rows()
+    header = read_header(rows)
+    note_header(header)
+    yield from shape_rows(reader, rows, header, columns, fixed, logger)
+
+
+def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path hands it over
+    reader: RowReader,
+    rows: Iterable[list[str]],
+    header: Sequence[str],
+    columns: Mapping[str, tuple[Kind, str]],
+    fixed: Mapping[str, t.Any],
+    logger: logging.Logger,
+    *,
+    rows_before: int = 0,
+) -> Iterator[list[Record]]:
+    """Make pages of records of the rows of a file, or of its rest.
+
+    Args:
+        reader: Reads the file.
+        rows: Its rows after the header.
+        header: The names of the columns.
+        columns: The columns of the schema.
+        fixed: The properties that all rows of the file have alike.
+        logger: Told of what is odd about the file.
+        rows_before: How many rows have been read already.
+
+    Yields:
+        Records of up to 2,000 rows.
+    """
+    shaper = CellShaper(header, columns, fixed)
+    page: list[Record] = []
+    for number, row in enumerate(rows, start=rows_before + 1):
+        if len(row) != len(header):
+            reader.note("rows shorter than the header" if len(row) < len(header) else "rows longer than the header")
+        page.append(shaper.shape(row, number))
+        if len(page) == PAGE_ROWS:
+            yield page
+            page = []
+    if page:
+        yield page
+    if reader.odd:
+        logger.warning(
+            "The file of %s, part %s, has %s. All of its rows are kept.",
+            fixed["hour"],
+            fixed["part"],
+            ", ".join(f"{count} {what}" for what, count in reader.odd.items()),
+        )

@@ -1,0 +1,141 @@
+"""How Xandr is spoken to, and what its answers mean."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
+from tap_auditlogs.core.http import HttpClient, HttpOptions, Throttle
+from tap_auditlogs.core.http.retry import parse_retry_after
+from tap_auditlogs.core.redaction import redact
+from tap_auditlogs.vendors.xandr.auth import SessionAuthenticator
+
+if t.TYPE_CHECKING:
+    from tap_auditlogs.core.http import ApiResponse
+    from tap_auditlogs.core.vendor import Settings
+
+# What to wait where the vendor throttles without saying how long. Unknown; its window is thought to be a minute.
+DEFAULT_WAIT_SECONDS = 60.0
+
+_WHERE = "xandr"
+_LONGEST_QUOTE = 120
+_MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
+
+
+class NotUnderstoodError(ApiError):
+    """The vendor calls a request malformed; so it does, among others, for a service that it does not support."""
+
+
+def connect(settings: Settings, options: HttpOptions) -> HttpClient:
+    """Make the client.
+
+    Args:
+        settings: Xandr's settings.
+        options: The HTTP settings common to all vendors.
+
+    Returns:
+        A client that logs in, keeps the pace and knows the vendor's errors.
+    """
+    authenticator = SessionAuthenticator(settings)
+    client = HttpClient(
+        _WHERE,
+        options,
+        authenticator=authenticator,
+        throttle=Throttle(settings["requests_per_minute"], per_seconds=60.0),
+        check_answer=check_answer,
+        check_status=check_status,
+        connections=settings["max_concurrency"],
+    )
+    authenticator.login_through(client)
+    return client
+
+
+def check_answer(response: ApiResponse) -> None:
+    """Raise what the vendor means as an error: it may come with HTTP 200.
+
+    Vendor page on API semantics: the classes of errors in `error_id`; `error_code` tells throttling apart.
+
+    Args:
+        response: An answer with a JSON body.
+
+    Raises:
+        CredentialsError: For a token or a login that is not accepted.
+        RefusedError: For an object or a service that this user may not read.
+        NotUnderstoodError: For a request that the vendor calls malformed.
+        TransientError: For throttling and faults of the server.
+        ApiError: For anything else that the vendor names.
+    """
+    payload = response.json()
+    envelope = payload.get("response") if isinstance(payload, dict) else None
+    if not isinstance(envelope, dict) or not (
+        {"error", "error_id"} & envelope.keys() or envelope.get("status") == "error"
+    ):
+        return  # judged by its HTTP status, and then by its rows
+    if envelope.get("error_code") == "RATE_EXCEEDED":
+        raise _throttled(response)
+    error_id = envelope.get("error_id")
+    answer = f"the vendor says: {_quote(error_id)} {_quote(envelope.get('error'))}"
+    status = response.status_code
+    match error_id:
+        case "NOAUTH":
+            msg, advice = "the login or its token is not accepted", "Check xandr.username and xandr.password"
+            raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
+        case "NOAUTH_EXPIRED":
+            msg, advice = "the password has expired", "Set a new one and put it into xandr.password"
+            raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
+        case "NOAUTH_DISABLED":
+            msg, advice = "the user is disabled", "Ask the vendor or use another user"
+            raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
+        case "UNAUTH":
+            raise RefusedError("the user may not read this", where=_WHERE, answer=answer, status=status)
+        case "SYNTAX" if status not in _MISSING:
+            raise NotUnderstoodError("the request is not understood", where=_WHERE, answer=answer, status=status)
+        case "INTEGRITY" | "LIMIT":
+            raise ApiError("the request was not accepted", where=_WHERE, answer=answer, status=status)
+        case _ if error_id == "SYSTEM" or status < HTTPStatus.BAD_REQUEST:
+            # SERVICE_UNAVAILABLE or UNKNOWN, too many requests at once, and what is not on any page.
+            raise TransientError("the server has a problem", where=_WHERE, answer=answer, status=status)
+        case _:
+            return  # judged by its HTTP status
+
+
+def check_status(response: ApiResponse) -> None:
+    """Raise what an HTTP status means here.
+
+    Vendor page on throttling: 429 for the user's limit, 503 with `x-ratelimit-code` for an overloaded service; 405 is
+    the legacy of 429 (the vendor's own JS client). A missing object gave 404, or 422 (a public client).
+
+    Args:
+        response: An answer, whatever its body.
+
+    Raises:
+        TransientError: For throttling.
+        RefusedError: For an object that is not there.
+    """
+    status, headers = response.status_code, response.headers
+    if (
+        status == HTTPStatus.TOO_MANY_REQUESTS
+        or (status == HTTPStatus.SERVICE_UNAVAILABLE and "x-ratelimit-code" in headers)
+        or (status == HTTPStatus.METHOD_NOT_ALLOWED and "Retry-After" in headers)
+    ):
+        raise _throttled(response)
+    if status in _MISSING:
+        raise RefusedError("this is not there", where=_WHERE, answer=response.describe(), status=status)
+
+
+def _throttled(response: ApiResponse) -> TransientError:
+    told = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+    return TransientError(
+        "too many requests",
+        where=_WHERE,
+        answer=response.describe(),
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        retry_after=DEFAULT_WAIT_SECONDS if told is None else told,
+    )
+
+
+def _quote(text: object) -> str:
+    """Show a vendor's word safely: one line, short, without secrets."""
+    return ascii(redact(str(text))[:_LONGEST_QUOTE]) if text else ""

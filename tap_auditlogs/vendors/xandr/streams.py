@@ -1,0 +1,334 @@
+"""Xandr's streams: the change log, and with it the details of each transaction."""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import Future
+from datetime import timedelta
+from functools import cached_property
+
+from singer_sdk import typing as th
+
+from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError
+from tap_auditlogs.core.sweep import (
+    Ask,
+    Listed,
+    Outcome,
+    Reading,
+    Rules,
+    SweepStream,
+    SweptStream,
+    Workers,
+    look_ahead,
+)
+from tap_auditlogs.core.times import parse_timestamp
+from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
+from tap_auditlogs.vendors.xandr.listing import Lister
+from tap_auditlogs.vendors.xandr.paginator import Reader, rows_of
+from tap_auditlogs.vendors.xandr.rows import RowCleaner, fingerprint
+from tap_auditlogs.vendors.xandr.settings import FILTERS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_auditlogs.vendors.xandr.paginator import Row
+
+_KEY_PROPERTIES = (
+    th.Property(
+        "service",
+        th.StringType(nullable=False),
+        required=True,
+        description="The service of the object. The vendor's rows do not tell it.",
+    ),
+    th.Property("resource_id", th.IntegerType(nullable=False), required=True, description="The object."),
+    th.Property(
+        "transaction_id",
+        th.StringType(nullable=False),
+        required=True,
+        description="The transaction; several objects may share it. A hash of the row should the vendor send none.",
+    ),
+    th.Property("created_on", th.DateTimeType, description="When the change was made."),
+)
+_ADDITIONAL_PROPERTIES = th.Property(
+    "additional_properties",
+    th.ObjectType(additional_properties=True),
+    description="Fields that the vendor sends beyond these, under their own names.",
+)
+
+
+class TransactionStream(SweptStream):
+    """What both streams have in common."""
+
+    primary_keys = ("service", "resource_id", "transaction_id")
+    replication_key = "created_on"
+    source_name = staticmethod(str)  # the vendor's keys are in snake_case
+    filter_settings = ("resource_ids", *FILTERS)
+
+    @property
+    def rules(self) -> Rules:
+        """What the settings say about sweeps."""
+        return Rules(
+            self.start_date,
+            self.end_date,
+            lookback=timedelta(hours=float(self.settings["lookback_hours"])),
+            full_scan_every=timedelta(days=float(self.settings["full_scan_every_days"])),
+        )
+
+    @cached_property
+    def cleaner(self) -> RowCleaner:
+        """Takes out of the rows what nobody asked for."""
+        return RowCleaner(self.settings)
+
+
+class ChangeLog(TransactionStream, SweepStream):
+    """The transactions that changed an object. The same pass reads their details, if that stream is selected."""
+
+    name = "xandr_change_log"
+    path = "change-log"
+    # Vendor page on the change log: at least six months for every service.
+    retention = timedelta(days=180)
+    schema = th.PropertiesList(
+        *_KEY_PROPERTIES,
+        th.Property("user_id", th.IntegerType, description="Who made the change, if asked for."),
+        th.Property("request_source", th.StringType, description="Where the request came from, if asked for."),
+        th.Property("object_json", th.StringType, description="The whole object as JSON text, if asked for."),
+        _ADDITIONAL_PROPERTIES,
+    ).to_dict()
+
+    @property
+    def object_types(self) -> Sequence[str]:
+        """The services."""
+        return tuple(dict.fromkeys(self.settings["services"]))
+
+    def configured_ids(self, object_type: str) -> Sequence[int]:
+        """Return the ids that the settings name for a service.
+
+        Args:
+            object_type: The service.
+
+        Returns:
+            The ids.
+        """
+        return t.cast("Sequence[int]", self.settings.get("resource_ids", {}).get(object_type, ()))
+
+    def list_objects(self, object_type: str, since: str | None, workers: Workers) -> Iterable[Listed]:
+        """List the objects of a service.
+
+        Args:
+            object_type: The service.
+            since: Objects not changed since may be left out; None if every object is wanted.
+            workers: For the lists of several parents side by side.
+
+        Returns:
+            The objects.
+        """
+        return Lister(self._reader).list_objects(object_type, since, workers)
+
+    def read_objects(self, object_type: str, asks: Sequence[Ask], workers: Workers) -> Iterator[Reading]:
+        """Read the transactions of objects, and the details of those transactions.
+
+        Both are read ahead: objects before their turn, and details across objects, so that neither a long history
+        nor many short ones leave a thread idle.
+
+        Args:
+            object_type: The service.
+            asks: The objects by ascending id.
+            workers: For requests side by side.
+
+        Yields:
+            The details of an object's transactions, one by one, and at last its transactions.
+        """
+        histories = look_ahead((workers.submit(self._read_log, object_type, ask) for ask in asks), workers.window)
+        steps = (
+            step
+            for ask, history in zip(asks, histories, strict=True)
+            for step in self._steps(object_type, ask, history, workers)
+        )
+        for step in look_ahead(steps, workers.window):
+            yield step.result()
+
+    def _steps(
+        self, service: str, ask: Ask, history: Future[list[Record]], workers: Workers
+    ) -> Iterator[Future[Reading]]:
+        """Turn an object's transactions into readings, of which the details are still to come."""
+        streams = [track.stream for track in ask.tracks]
+        try:
+            transactions = history.result()
+        except (RefusedError, NotUnderstoodError) as error:
+            outcome = Outcome.UNKNOWN if isinstance(error, NotUnderstoodError) else Outcome.REFUSED
+            yield _known(Reading(ask.object_id, outcomes=dict.fromkeys(streams, outcome)))
+            return
+        outcomes = dict.fromkeys(streams, Outcome.READ)
+        records: dict[str, list[Record]] = {}
+        for track in ask.tracks:
+            wanted = [record for record in transactions if track.wants(record["created_on"])]
+            if track.stream == self.name:
+                records[self.name] = wanted
+                continue
+            for record in wanted:
+                outcomes.pop(track.stream, None)  # the details tell
+                if track.failure is None:
+                    yield workers.submit(self._read_detail, track.stream, service, ask.object_id, record)
+        records = {name: wanted for name, wanted in records.items() if wanted}
+        yield _known(Reading(ask.object_id, records, outcomes))
+
+    # In the threads
+
+    def _read_log(self, service: str, ask: Ask) -> list[Record]:
+        what = f"change log of {service} {ask.object_id}"
+        rows = self._reader.read_all(
+            self.path, self._log_query(service, ask), key=_identity, rows_key="change_logs", what=what
+        )
+        return [self.shaper.shape(self._cleaned(row, service, ask.object_id)) for row in rows]
+
+    def _log_query(self, service: str, ask: Ask) -> dict[str, t.Any]:
+        """Ask from a second before to a second after what is wanted: whether the bounds are inclusive is unknown."""
+        until = max(track.sweep.started for track in ask.tracks)
+        query: dict[str, t.Any] = {
+            "service": service,
+            "resource_id": ask.object_id,
+            "sort": "created_on.asc",
+            "max_timestamp": _seconds(until, timedelta(seconds=1)),
+        }
+        if ask.since is not None:
+            query["min_timestamp"] = _seconds(ask.since, timedelta(seconds=-1))
+        if fields := self.settings["additional_fields"]:
+            query["additional_fields"] = ",".join(fields)
+        query |= {name: str(self.settings[name]).lower() for name in FILTERS if name in self.settings}
+        return query
+
+    def _read_detail(self, stream: str, service: str, resource_id: int, transaction: Record) -> Reading:
+        detail = self._details[stream]
+        try:
+            if detail.failure is not None:
+                return Reading(resource_id, complete=False)
+            records = detail.read(self._reader, service, resource_id, transaction["transaction_id"])
+        except (RefusedError, NotUnderstoodError):
+            return Reading(resource_id, outcomes={stream: Outcome.REFUSED}, complete=False)
+        except CredentialsError:
+            raise
+        except ApiError as error:
+            return Reading(resource_id, failures={stream: error}, complete=False)
+        if not records:
+            self.logger.warning("The vendor has no details of transaction %s.", transaction["transaction_id"])
+            return Reading(resource_id, outcomes={stream: Outcome.READ}, complete=False)
+        return Reading(resource_id, {stream: records}, complete=False)
+
+    def _cleaned(self, row: Row, service: str, resource_id: int) -> Row:
+        return self.cleaner.clean(row, service=service, resource_id=resource_id)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.connection.client, self.settings["api_url"])
+
+    @property
+    def _details(self) -> dict[str, ChangeLogDetail]:
+        return {child.name: child for child in self.child_streams if isinstance(child, ChangeLogDetail)}
+
+
+class ChangeLogDetail(TransactionStream):
+    """What each transaction changed, field by field, against the transaction before it."""
+
+    name = "xandr_change_log_detail"
+    path = "change-log-detail"
+    parent_stream_type = ChangeLog
+    schema = th.PropertiesList(
+        *_KEY_PROPERTIES,
+        th.Property("member_id", th.IntegerType, description="The member that initiated the change."),
+        th.Property("user_id", th.IntegerType, description="Who made the change."),
+        th.Property("user_full_name", th.StringType, description="Their name: personal data."),
+        th.Property("method", th.StringType, description="The HTTP method used; put, post or delete in any case."),
+        th.Property("url", th.StringType, description="The URL of the original request; may name internal hosts."),
+        th.Property("plugin_id", th.IntegerType, description="The plugin that made the change; null for a user."),
+        th.Property("num_of_changes", th.IntegerType, description="How many fields changed."),
+        th.Property("modified_by_admin", th.BooleanType, description="Whether an administrator made the change."),
+        th.Property("admin_id", th.IntegerType, description="Which administrator; 0 has been seen for unknown."),
+        th.Property("internal_txn", th.BooleanType, description="Whether another internal call triggered it."),
+        th.Property("request_source", th.StringType, description="Where the request came from; any value may come."),
+        th.Property(
+            "session_id",
+            th.StringType,
+            description="The API token of the user who made the change. Null unless include_session_id is set.",
+        ),
+        th.Property("client_ip", th.StringType, description="The client's address: personal data."),
+        th.Property("ip_info", th.StringType, description="The chain of proxies: personal data."),
+        th.Property(
+            "raw_json",
+            th.StringType,
+            description="The object before the change as JSON text. Null unless include_raw_json is set.",
+        ),
+        th.Property(
+            "changes",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("field_name", th.StringType),
+                    th.Property("old_value", th.StringType),
+                    th.Property("new_value", th.StringType),
+                    th.Property("changed", th.BooleanType),
+                    additional_properties=True,
+                )
+            ),
+            description="The changed fields; old_value and new_value are JSON text, since they may be of any type. "
+            "The unchanged ones too if include_unchanged_fields is set.",
+        ),
+        _ADDITIONAL_PROPERTIES,
+    ).to_dict()
+
+    def get_pages(self, context: Context | None) -> Iterable[list[Record]]:  # noqa: ARG002 - nothing to read here
+        """Return nothing: the change log writes this stream in its own pass.
+
+        Args:
+            context: None.
+
+        Returns:
+            No pages.
+        """
+        return ()
+
+    def read(self, reader: Reader, service: str, resource_id: int, transaction_id: str) -> list[Record]:
+        """Read the details of a transaction.
+
+        Args:
+            reader: Reads the answer.
+            service: The service.
+            resource_id: The object.
+            transaction_id: The transaction.
+
+        Returns:
+            The records; none if the vendor has no details.
+
+        Raises:
+            ApiError: If they cannot be read.
+        """
+        what = f"details of {service} {resource_id}"
+        query = {
+            "service": service,
+            "resource_id": resource_id,
+            "transaction_id": transaction_id,
+            # Against the transaction before, which does not change any more. The default compares with the next one.
+            "previous_object": "true",
+        }
+        rows = rows_of(reader.send(self.path, query, what=what), "change_log_details", what)
+        return [
+            self.shaper.shape(
+                self.cleaner.clean(row, service=service, resource_id=resource_id, transaction_id=transaction_id)
+            )
+            for row in rows
+        ]
+
+
+def _identity(row: Row) -> str:
+    return t.cast("str", row.get("transaction_id") or fingerprint(row))
+
+
+def _known(reading: Reading) -> Future[Reading]:
+    future: Future[Reading] = Future()
+    future.set_result(reading)
+    return future
+
+
+def _seconds(moment: str, shift: timedelta) -> str:
+    """Write a time as the vendor does, in whole seconds."""
+    return (parse_timestamp(moment) + shift).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tap_auditlogs.sandbox.server import Sandbox
+from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+from tests.end_to_end.tap_runs import Clock, record_waits
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries in this process; none of them is really waited."""
+    return record_waits(monkeypatch)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(clock: Clock) -> Iterator[Sandbox]:
+    with Sandbox(seed=11, vendors=["pigment", "cryptolens"], size=60, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def pigment(sandbox: Sandbox) -> PigmentSandbox:
+    vendor = sandbox.vendor("pigment", PigmentSandbox)
+    vendor.page_size = 16
+    return vendor
+
+
+@pytest.fixture
+def cryptolens(sandbox: Sandbox) -> CryptolensSandbox:
+    vendor = sandbox.vendor("cryptolens", CryptolensSandbox)
+    vendor.web_api_log.most_rows = 25
+    vendor.events.most_rows = 3
+    vendor.object_log.most_rows = 2
+    return vendor

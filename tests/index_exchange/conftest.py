@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tap_auditlogs.sandbox.server import Sandbox
+from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+from tests.end_to_end.tap_runs import Clock, record_waits
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries; none of them is really waited."""
+    return record_waits(monkeypatch)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(clock: Clock) -> Iterator[Sandbox]:
+    with Sandbox(seed=5, vendors=["index_exchange"], size=40, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def vendor(sandbox: Sandbox) -> IndexExchangeSandbox:
+    return sandbox.vendor("index_exchange", IndexExchangeSandbox)
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, vendor: IndexExchangeSandbox) -> dict[str, t.Any]:
+    """Settings that a test may change."""
+    return {"index_exchange": dict(sandbox.config["index_exchange"])}

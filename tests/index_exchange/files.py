@@ -1,0 +1,78 @@
+"""Makes gzip files and reads them by both paths."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import logging
+import typing as t
+from decimal import Decimal
+
+from tap_auditlogs.core.writer import MessageWriter
+from tap_auditlogs.vendors.index_exchange import bulk
+from tap_auditlogs.vendors.index_exchange.columns import COLUMNS, row_schema
+from tap_auditlogs.vendors.index_exchange.reading import UnreadableFileError, read_pages, shape_rows
+
+Record: t.TypeAlias = "dict[str, t.Any]"
+
+LOGGER = logging.getLogger("test")
+FIXED: Record = {
+    "subscription_id": 41,
+    "hour": "2026-11-20T05:00:00.000000Z",
+    "file_md5": "0" * 32,
+    "file_date_created": None,
+    "part": 0,
+}
+PROPERTIES = list(row_schema(COLUMNS)["properties"])
+
+
+class Read(t.NamedTuple):
+    """What became of a file.
+
+    Attributes:
+        records: Its records.
+        fault: Why it was not read to its end.
+    """
+
+    records: list[Record]
+    fault: str | None
+
+
+def packed(text: str | bytes) -> io.BytesIO:
+    return io.BytesIO(gzip.compress(text if isinstance(text, bytes) else text.encode()))
+
+
+def read_ordinarily(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) -> Read:
+    records: list[Record] = []
+    fault = None
+    try:
+        for page in read_pages(content, COLUMNS, FIXED, LOGGER, lambda _header: None):
+            records += page
+    except UnreadableFileError as error:
+        fault = str(error)
+    kept = [{name: record[name] for name in selected} for record in records]
+    encoder = MessageWriter()._encoder  # noqa: SLF001 - as it leaves the tap
+    return Read([json.loads(encoder.encode(record), parse_float=Decimal) for record in kept], fault)
+
+
+def read_in_bulk(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) -> tuple[Read, int]:
+    """Read a file by the bulk path, and tell how many rows it did itself."""
+    records: list[Record] = []
+    fault = None
+    rows = 0
+    encoder = MessageWriter()._encoder  # noqa: SLF001 - as it leaves the tap
+    try:
+        conversion = bulk.record_lines(content, bulk.RowFormat(COLUMNS, FIXED, selected), "s")
+        for _, lines in conversion.results():
+            records += [json.loads(line, parse_float=Decimal)["record"] for line in bytes(lines).split(b"\n")[:-1]]
+        rows = conversion.rows
+        if (rest := conversion.rest()) is not None:
+            for page in shape_rows(
+                rest.reader, rest.rows, rest.header, COLUMNS, FIXED, LOGGER, rows_before=rest.rows_before
+            ):
+                kept = [{name: record[name] for name in selected} for record in page]
+                records += [json.loads(encoder.encode(record), parse_float=Decimal) for record in kept]
+    except UnreadableFileError as error:
+        fault = str(error)
+    return Read(records, fault), rows

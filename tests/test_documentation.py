@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from tap_auditlogs.core.settings import config_jsonschema
+from tap_auditlogs.tap import TapAuditLogs
+from tap_auditlogs.vendors import VENDORS
+from tests.documentation import README, settings_table, streams_table, with_tables
+
+
+def test_the_tables_of_the_readme_are_what_the_code_says() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text == with_tables(text), "run: uv run python -m tests.documentation --write"
+
+
+def test_the_settings_table_names_every_setting_and_meltano_yml_knows_each_of_them() -> None:
+    schema = config_jsonschema(VENDORS)["properties"]
+    expected = {name for name in schema if name not in {vendor.name for vendor in VENDORS}}
+    expected |= {f"{vendor.name}.{name}" for vendor in VENDORS for name in schema[vendor.name]["properties"]}
+    assert set(re.findall(r"^\| `([\w.]+)`", settings_table(), re.MULTILINE)) == expected
+    meltano = yaml.safe_load(README.with_name("meltano.yml").read_text(encoding="utf-8"))
+    declared = {setting["name"] for setting in meltano["plugins"]["extractors"][0]["settings"]}
+    assert expected <= declared
+
+
+def test_the_streams_table_names_every_stream_with_its_key() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", streams_table(), re.MULTILINE))
+    streams = TapAuditLogs(validate_config=False).streams.values()
+    assert rows == {stream.name: ", ".join(f"`{key}`" for key in stream.primary_keys) for stream in streams}
+    assert rows["pigment_audit_events"] == "`event_id`"
+    assert rows["cryptolens_web_api_log"] == "`id`"
+
+
+def test_a_readme_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="no markers"):
+        with_tables("# A README")
