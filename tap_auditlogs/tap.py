@@ -6,7 +6,7 @@ from tap_auditlogs.vendors import VENDORS
 
 
 class TapAuditLogs(RegistryTap):
-    """Singer tap for the audit logs of Pigment and Cryptolens."""
+    """Singer tap for the audit logs of Pigment, Cryptolens, OpenX, Xandr and Index Exchange."""
 
     name = "tap-auditlogs"
     vendors = VENDORS

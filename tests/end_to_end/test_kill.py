@@ -85,13 +85,13 @@ def test_cryptolens_killed_after_every_page_of_every_log(sandbox: Sandbox, tap_r
     assert states_of(seen)[-1] == sync(config).state
 
 
-@pytest.mark.parametrize("lines", [2, 60, 180, 330])
+@pytest.mark.parametrize("lines", [2, 60, 180, 430])
 def test_killed_within_a_page(
     sandbox: Sandbox, pigment: PigmentSandbox, cryptolens: CryptolensSandbox, tap_runner: TapRunner, lines: int
 ) -> None:
     """The tap is killed while it writes a page: the pipe takes no more than 64 kB that nobody reads."""
     pigment.page_size = 150
-    pigment.add_tie(sandbox.world.now(), 240)
+    pigment.add_tie(sandbox.world.now(), 700)
     cryptolens.web_api_log.most_rows = cryptolens.events.most_rows = cryptolens.object_log.most_rows = 150
     with tap_runner.start(config=sandbox.config) as process:
         assert process.stdout is not None
