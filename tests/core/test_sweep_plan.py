@@ -168,6 +168,9 @@ def test_a_type_is_refused_or_unknown_only_if_no_object_answered() -> None:
     assert sweep.passing(1, Outcome.UNKNOWN).is_unknown
     assert not sweep.passing(1, Outcome.UNKNOWN).passing(2, Outcome.REFUSED).is_unknown
     assert not sweep.passing(1, Outcome.NOTHING_DUE).is_refused
+    between_full_scans = Sweep.opening(SWEPT, rules(), NOW).passing(1, Outcome.REFUSED)
+    assert not between_full_scans.is_refused
+    assert between_full_scans.passing(2, Outcome.REFUSED).is_refused
 
 
 @pytest.mark.parametrize(

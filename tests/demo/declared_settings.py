@@ -49,12 +49,23 @@ def settings_of(schema: Mapping[str, t.Any]) -> Iterator[Setting]:
             yield _setting(name, spec)
 
 
+# Where a vendor can be entered in several ways, its schema requires none of their settings.
+_WAYS_IN: t.Final = {
+    "openx": (
+        ("instance_host", "email", "password", "client_id", "identity_api_key"),
+        ("auth_method", "instance_host", "email", "password", "consumer_key", "consumer_secret"),
+        ("auth_method", "instance_host", "access_token"),
+    ),
+    "index_exchange": (("client_key",), ("client_id", "client_secret")),
+}
+
+
 def credentials_of(schema: Mapping[str, t.Any]) -> list[list[str]]:
-    """Give the settings that each vendor needs at least: one group per vendor."""
+    """Give the settings that each vendor needs at least: one group per vendor and way in."""
     return [
-        [f"{name}.{needed}" for needed in spec["required"]]
+        [f"{name}.{needed}" for needed in group]
         for name, spec in schema["properties"].items()
-        if spec.get("required")
+        for group in _WAYS_IN.get(name, [spec["required"]] if spec.get("required") else [])
     ]
 
 

@@ -288,7 +288,7 @@ def test_an_end_before_the_bookmark_does_not_move_it_back(
     sandbox: Sandbox, pigment: PigmentSandbox, before: timedelta
 ) -> None:
     pigment.add_tie(sandbox.world.now() - timedelta(hours=2), 3)
-    pigment.add_event(sandbox.world.now())
+    pigment.add_event(sandbox.world.now() - timedelta(minutes=1))
     run = read(sandbox)
     second = read(sandbox, run.state, end_date=(sandbox.world.now() - before).isoformat())
     assert second.exit_code == 0

@@ -74,9 +74,7 @@ def test_a_list_that_fails_fails_both_and_names_both(sandbox: Sandbox) -> None:
 def test_a_failure_half_way_is_gone_on_from(sandbox: Sandbox, xandr: XandrSandbox) -> None:
     xandr.fill({"line-item": 30}, changes=2)
     items = line_items(xandr)
-    sandbox.faults.add(
-        Fault(path="/change-log", parameters={"resource_id": str(items[20])}, times=None, status=503)
-    )
+    sandbox.faults.add(Fault(path="/change-log", parameters={"resource_id": str(items[20])}, times=None, status=503))
     run = sync(config(sandbox, services=SERVICES))
     assert run.exit_code == 1
     assert {record["resource_id"] for record in run.records(LOG)} == set(items[:20])
@@ -130,7 +128,9 @@ def test_the_state_stays_small_however_many_objects_there_are(sandbox: Sandbox, 
     xandr.fill({"line-item": 2000}, changes=1)
     lines = [
         line
-        for line in sync(config(sandbox, services=SERVICES, max_concurrency=8), catalog=catalog(LOG)).stdout.splitlines()
+        for line in sync(
+            config(sandbox, services=SERVICES, max_concurrency=8), catalog=catalog(LOG)
+        ).stdout.splitlines()
         if b'"type":"STATE"' in line
     ]
     assert len(lines) > 2000

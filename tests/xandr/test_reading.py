@@ -32,7 +32,9 @@ def test_both_streams_hold_every_transaction_of_every_service(sandbox: Sandbox, 
 def test_one_pass_lists_for_both_streams_and_logs_in_once(sandbox: Sandbox, xandr: XandrSandbox) -> None:
     assert sync(config(sandbox)).exit_code == 0
     listed = [(query["service"], query["resource_id"]) for query in asked(sandbox, "change-log")]
-    once = {pair for pair, query in zip(listed, asked(sandbox, "change-log"), strict=True) if query["start_element"] == "0"}
+    once = {
+        pair for pair, query in zip(listed, asked(sandbox, "change-log"), strict=True) if query["start_element"] == "0"
+    }
     objects = {(service, str(resource_id)) for service, resource_id, _ in true_keys(xandr)}
     assert objects <= once
     assert sum(query["start_element"] == "0" for query in asked(sandbox, "change-log")) == len(once)

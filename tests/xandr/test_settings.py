@@ -24,7 +24,15 @@ GIVEN: dict[str, t.Any] = {"username": "user", "password": "secret-password", "a
     ],
 )
 def test_a_wrong_setting_is_told_without_its_value(changes: dict[str, t.Any], told: str) -> None:
-    run = sync({"xandr": {name: value for name, value in {**GIVEN, **changes, "include_raw_json": False}.items() if value is not None}})
+    run = sync(
+        {
+            "xandr": {
+                name: value
+                for name, value in {**GIVEN, **changes, "include_raw_json": False}.items()
+                if value is not None
+            }
+        }
+    )
     assert run.exit_code == 1
     assert told in run.log
     assert "secret-password" not in run.log

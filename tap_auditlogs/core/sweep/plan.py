@@ -180,8 +180,8 @@ class Sweep:
 
     @property
     def is_refused(self) -> bool:
-        """Whether no object could be read."""
-        return self.refused > 0 and self.read == 0
+        """Whether no object could be read. One alone, outside a full scan, says nothing of its type."""
+        return self.refused > (0 if self.full else 1) and self.read == 0
 
     @property
     def is_unknown(self) -> bool:

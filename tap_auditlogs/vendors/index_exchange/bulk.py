@@ -402,13 +402,15 @@ class _Sink:
 def _escaped(frame: pl.DataFrame, names: Sequence[str], block: Block) -> pl.DataFrame:
     """Escape what has to be in JSON, in the columns where there is such."""
     data = block.data
-    has_controls = len(data.translate(None, _CONTROLS)) != len(data) - block.rows
-    if not has_controls and b"\\" not in data and b'""' not in data:
+    line_feeds = data.count(b"\n")
+    has_controls = len(data) - len(data.translate(None, _CONTROLS)) > line_feeds
+    marks = ['"', "\\"] if line_feeds == block.rows else ['"', "\\", "\n"]
+    if not has_controls and line_feeds == block.rows and b"\\" not in data and b'""' not in data:
         return frame
     odd = _where_any(
         frame,
         {
-            name: pl.col(name).str.contains(_ESCAPED) if has_controls else pl.col(name).str.contains_any(['"', "\\"])
+            name: pl.col(name).str.contains(_ESCAPED) if has_controls else pl.col(name).str.contains_any(marks)
             for name in names
         },
     )
