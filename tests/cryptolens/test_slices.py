@@ -44,9 +44,16 @@ def test_a_row_ahead_of_the_clock_by_no_more_than_a_day_is_waited_for() -> None:
     assert cut(row(1, NOW + DAY))[1].finished
 
 
-def test_a_row_without_a_time_is_emitted_and_passed() -> None:
-    emitted, result = cut(row(1, None), start=NOW - 10, end=NOW - 5)
-    assert (emitted, result.passed, result.passed_time) == ([1], 1, None)
+def test_a_row_without_a_time_is_emitted_and_passed_only_by_a_settled_row_behind_it() -> None:
+    emitted, result = cut(row(1, None), start=NOW - 1000, end=NOW - 5)
+    assert (emitted, result.passed, result.passed_time) == ([1], None, None)
+    emitted, result = cut(row(1, None), row(2, NOW - 900), start=NOW - 1000, end=NOW - 5)
+    assert (emitted, result.passed, result.passed_time) == ([1, 2], 2, NOW - 900)
+
+
+def test_a_misdated_row_at_the_end_does_not_carry_the_bookmark_with_it() -> None:
+    emitted, result = cut(row(1, NOW - 1000), row(2, NOW + 2 * DAY))
+    assert (emitted, result.passed, result.finished) == ([1, 2], 1, False)
 
 
 def test_rows_before_the_start_are_passed_but_not_emitted_and_the_start_is_inclusive() -> None:

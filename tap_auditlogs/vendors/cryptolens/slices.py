@@ -33,7 +33,7 @@ class Cut:
     Attributes:
         emitted: The rows to emit.
         passed: The id up to which every row is settled and before the end; None if the first one is not.
-        passed_time: The time of the row with that id; None if it has no usable one.
+        passed_time: The time of the row with that id.
         finished: Whether nothing further is wanted.
     """
 
@@ -81,7 +81,8 @@ class Cutter:
             any_before_end = True
             if self.start is None or row.time is None or row.time >= self.start:
                 cut.emitted.append(row)
-            if not self._held:
+            # What cannot be dated cannot be known to be settled: only a settled row behind it passes it.
+            if not self._held and row.time is not None and row.time <= now:
                 cut.passed = row.id
                 cut.passed_time = row.time
         # Times do not follow ids exactly: a page may still hold rows from before the end behind one after it.

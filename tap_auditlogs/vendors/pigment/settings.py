@@ -22,7 +22,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "lookback_hours",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=180 * 24),
         default=24,
         title="Look-back in hours",
         description="How far the windows of successive runs overlap. Events that Pigment stores late are found "
