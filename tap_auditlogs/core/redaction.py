@@ -103,7 +103,7 @@ class RedactionFilter(logging.Filter):
         if masked != message:
             record.msg, record.args = masked, None
         for name, value in record.__dict__.items():
-            if name not in _STANDARD_FIELDS and redact(text := repr(value)) != text:
+            if name not in _STANDARD_FIELDS and redact(text := _repr(value)) != text:
                 setattr(record, name, redact(text))
         return True
 
@@ -111,9 +111,16 @@ class RedactionFilter(logging.Filter):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except (TypeError, ValueError, KeyError):  # a library's mistake, which `logging` itself would survive
-        record.msg, record.args = f"{record.msg} {record.args}", None
+    except Exception:  # noqa: BLE001 - a library's mistake, which `logging` itself would survive
+        record.msg, record.args = f"{record.msg} [the arguments do not fit this message]", None
         return str(record.msg)
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - likewise
+        return ""
 
 
 _STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__)

@@ -44,13 +44,36 @@ def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = 
         The exit code: 0 if every selected stream was read to its end, 1 if not. After SIGTERM or SIGINT it does not
         return: it ends the process with 143 or 130, since threads may still be waiting for the network.
     """
-    writer = MessageWriter()
     tap: Tap | None = None
+    writer = MessageWriter()
+
+    def work() -> int:
+        nonlocal tap
+        tap = make_tap(writer)
+        relax_garbage_collection()
+        return _sync_streams(tap, record_limit)
+
+    def write_last_state() -> None:
+        if tap is not None:
+            tap.state_writer.write_state(tap.state)
+
+    return run_process(work, writer, last_words=write_last_state)
+
+
+def run_process(work: Callable[[], int], writer: MessageWriter, last_words: Callable[[], None] = lambda: None) -> int:
+    """Do a plugin's work; whatever ends it, end with a message for the operator and the right exit code.
+
+    Args:
+        work: The work; returns the exit code.
+        writer: Writes to standard output.
+        last_words: Writes what is still true when a signal ends the work.
+
+    Returns:
+        The exit code. After SIGTERM or SIGINT it does not return: it ends the process with 143 or 130.
+    """
     try:
         writer.interrupts.install()
-        tap = make_tap(writer)
-        _relax_garbage_collection()
-        return _sync_streams(tap, record_limit)
+        return work()
     except ConfigValidationError as error:
         log_config_faults(error)
     except OutputError as error:
@@ -60,7 +83,7 @@ def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = 
         logger.error("%s", error)  # noqa: TRY400 - the message says it all
     except Interrupted as interrupt:
         writer.interrupts.conclude()
-        _end(interrupt, tap)
+        _end(interrupt, last_words)
     finally:
         writer.interrupts.conclude()
     return EXIT_FAILED
@@ -76,16 +99,15 @@ def log_config_faults(error: ConfigValidationError) -> None:
         logger.error("Settings: %s", fault)
 
 
-def _end(interrupt: Interrupted, tap: Tap | None) -> t.NoReturn:
+def _end(interrupt: Interrupted, last_words: Callable[[], None]) -> t.NoReturn:
     with suppress(OutputError):
-        if tap is not None:
-            tap.state_writer.write_state(tap.state)
+        last_words()
     logger.warning("The run was %s; the next one goes on from the last STATE.", interrupt)
     logging.shutdown()
     os._exit(interrupt.exit_code)
 
 
-def _relax_garbage_collection() -> None:
+def relax_garbage_collection() -> None:
     """Let the collector look less often: pages of records hold no cycles, and scanning them costs a fifth of a run."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

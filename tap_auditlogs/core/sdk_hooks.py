@@ -27,6 +27,8 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._batch import SDKBatchMessage
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper_base import InlineMapper
+from singer_sdk.plugin_base import PluginBase
 
 from tap_auditlogs.core.writer import MessageWriter
 
@@ -106,13 +108,13 @@ class PagedStream(Stream, abc.ABC):
         """
         self._write_page(records, plain=self._is_plain())
 
-    def write_lines(self, lines: bytes | memoryview) -> None:
+    def write_lines(self, *pieces: bytes) -> None:
         """Write RECORD messages that have been encoded elsewhere.
 
         Args:
-            lines: Whole lines of JSON, each with its line feed.
+            *pieces: When put together, whole lines of JSON, each with its line feed.
         """
-        t.cast("MessageWriter", self._tap.message_writer).write_lines(lines)
+        t.cast("MessageWriter", self._tap.message_writer).write_lines(*pieces)
 
     def write_batch(self, encoding: BaseBatchFileEncoding, manifest: list[str]) -> None:
         """Write a BATCH message.
@@ -147,8 +149,8 @@ class PagedStream(Stream, abc.ABC):
         return all(self.mask.values()) and self._stream_version is None and not self.is_mapped()
 
 
-class HookedTap(Tap):
-    """A tap that checks its settings in its own words and leaves signals to its run loop."""
+class HookedPlugin(PluginBase, abc.ABC):
+    """A plugin that checks its settings in its own words and leaves signals to its run loop."""
 
     @abc.abstractmethod
     def prepare_config(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -193,3 +195,11 @@ class HookedTap(Tap):
 
     def _setup_signal_handlers(self) -> None:
         """Install none: see `tap_auditlogs.core.interrupts`."""
+
+
+class HookedTap(HookedPlugin, Tap):
+    """A tap with these hooks."""
+
+
+class HookedMapper(HookedPlugin, InlineMapper):
+    """A mapper with these hooks."""

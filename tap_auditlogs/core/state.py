@@ -109,27 +109,8 @@ class Bookmark:
         self._replication_key = replication_key
         for name in _LEFT_BY_THE_SDK:
             entry.pop(name, None)
-        if entry.get("replication_key", replication_key) != replication_key:
-            msg = f"it was made for the replication key {entry['replication_key']!r:.60}, not `{replication_key}`"
-            raise StateError(msg)
-        if "replication_key" in entry and self.value is None:
-            msg = "it names a replication key but no value"
-            raise StateError(msg)
-        if entry and not entry.keys() & _KNOWN:
-            msg = f"it holds nothing that this tap writes, but {', '.join(sorted(entry))!r:.60}"
-            raise StateError(msg)
-        for name in (_PROGRESS, _PARKED, _PARTS, _NOTES):
-            if not isinstance(entry.get(name, {}), dict):
-                msg = f"its `{name}` is not an object"
-                raise StateError(msg)
-        for of_many in (_PARTS, _PARKED):
-            for name, part in entry.get(of_many, {}).items():
-                if not isinstance(part, dict):
-                    msg = f"`{name:.60}` in its `{of_many}` is not an object"
-                    raise StateError(msg)
-        if not isinstance(entry.get(_FILTERS, ""), str):
-            msg = f"its `{_FILTERS}` is not text"
-            raise StateError(msg)
+        if (fault := _fault_of(entry, replication_key)) is not None:
+            raise StateError(fault)
 
     def put_aside(self) -> Iterator[Bookmark]:
         """Give the bookmarks kept for other filters.
@@ -244,6 +225,30 @@ class Bookmark:
             ", ".join(sorted(filters)) or "none now",
             found,
         )
+
+
+def _fault_of(entry: Mapping[str, t.Any], replication_key: str) -> str | None:
+    """Say what keeps a stream's entry from being understood."""
+    if entry.get("replication_key", replication_key) != replication_key:
+        return f"it was made for the replication key {entry['replication_key']!r:.60}, not `{replication_key}`"
+    if "replication_key" in entry and entry.get("replication_key_value") is None:
+        return "it names a replication key but no value"
+    if entry and not entry.keys() & _KNOWN:
+        return f"it holds nothing that this tap writes, but {', '.join(sorted(entry))!r:.60}"
+    return _misshapen_part(entry)
+
+
+def _misshapen_part(entry: Mapping[str, t.Any]) -> str | None:
+    if not isinstance(entry.get(_FILTERS, ""), str):
+        return f"its `{_FILTERS}` is not text"
+    for name in (_PROGRESS, _PARKED, _PARTS, _NOTES):
+        if not isinstance(entry.get(name, {}), dict):
+            return f"its `{name}` is not an object"
+    for of_many in (_PARTS, _PARKED):
+        for name, part in entry.get(of_many, {}).items():
+            if not isinstance(part, dict):
+                return f"`{name:.60}` in its `{of_many}` is not an object"
+    return None
 
 
 def _fingerprint(filters: Mapping[str, t.Any]) -> str | None:

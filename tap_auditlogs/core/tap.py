@@ -8,7 +8,7 @@ import typing as t
 from functools import partial
 
 import click
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
@@ -202,13 +202,17 @@ class RegistryTap(HookedTap):
         record_limit: int | None = None,
     ) -> int:
         def make_tap(writer: MessageWriter) -> RegistryTap:
-            return cls(
-                config=config.config if config else None,
-                parse_env_config=bool(config and config.parse_env),
-                state=parse_state(_read(state, "state")) if state else None,
-                catalog=_parse_catalog(_read(catalog, "catalog")) if catalog else None,
-                message_writer=writer,
-            )
+            try:
+                return cls(
+                    config=config.config if config else None,
+                    parse_env_config=bool(config and config.parse_env),
+                    state=parse_state(_read(state, "state")) if state else None,
+                    catalog=_parse_catalog(_read(catalog, "catalog")) if catalog else None,
+                    message_writer=writer,
+                )
+            except (MapExpressionError, StreamMapConfigError) as error:
+                msg = f"The setting stream_maps cannot be used: {error}"
+                raise TapError(msg) from error
 
         return run(make_tap, record_limit=record_limit)
 
@@ -223,6 +227,7 @@ def _read(file: t.IO[str], kind: str) -> str:
 
 def _parse_catalog(text: str) -> Catalog:
     try:
-        return Catalog.from_dict(json.loads(text))
+        catalog = json.loads(text)
+        return Catalog.from_dict({"streams": catalog["streams"]})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TapError("The catalog file is not a Singer catalog. Make one with --discover.") from error

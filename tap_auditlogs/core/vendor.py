@@ -32,6 +32,7 @@ class Vendor:
         package: The dotted name of the folder, from which optional parts such as the sandbox are loaded.
         settings: The properties of the vendor's settings object.
         streams: The stream classes.
+        audit_streams: The names of those whose records tell who changed what; the folder's `ocsf` maps them.
         connect: Makes the HTTP client, with its authenticator, pace and rules, from valid settings.
         check_settings: Says what a JSON schema cannot: yields one message for each further fault of settings
             that are valid by their schema.
@@ -43,6 +44,7 @@ class Vendor:
     settings: th.PropertiesList
     streams: Sequence[type[AuditStream]]
     connect: Callable[[Settings, HttpOptions], HttpClient]
+    audit_streams: Sequence[str] = ()
     check_settings: Callable[[Settings], Iterable[str]] = field(default=_nothing_to_object)
 
     def load(self, part: str) -> ModuleType:

@@ -77,18 +77,20 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         now = format_timestamp(datetime.now(UTC))
         self._write(self._encoder.encode_lines([_RecordLine(stream, record, now) for record in records]))
 
-    def write_lines(self, lines: bytes | memoryview) -> None:
+    def write_lines(self, *pieces: bytes) -> None:
         """Write messages that have been encoded elsewhere.
 
         Args:
-            lines: Whole lines of JSON, each with its line feed.
+            *pieces: When put together, whole lines of JSON, each with its line feed.
 
         Raises:
             OutputError: If standard output takes nothing more.
         """
-        self._write(lines)
+        with self.interrupts.deferred():
+            for piece in pieces:
+                self._write(piece)
 
-    def _write(self, lines: bytes | memoryview) -> None:
+    def _write(self, lines: bytes) -> None:
         view = memoryview(lines)
         with self.interrupts.deferred():
             try:

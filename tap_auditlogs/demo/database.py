@@ -84,6 +84,20 @@ class Database:
                 return []
             return [tuple(row) for row in connection.execute(query)]
 
+    def ask(self, question: str) -> tuple[list[str], list[tuple[t.Any, ...]]]:
+        """Put a question in SQL to what was loaded.
+
+        Args:
+            question: A query; tables need no schema.
+
+        Returns:
+            The names of the columns, and the rows.
+        """
+        with self._connect() as connection:
+            connection.execute(sa.text(f"SET LOCAL search_path TO {SCHEMA}"))
+            answer = connection.execute(sa.text(question))
+            return list(answer.keys()), [tuple(row) for row in answer]
+
     @contextmanager
     def _connect(self) -> Iterator[sa.Connection]:
         try:

@@ -11,10 +11,12 @@ import typing as t
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from tap_auditlogs.demo.audit_trail import COLUMNS, QUESTION, Trail, compare_trail, render_answer
 from tap_auditlogs.demo.database import SCHEMA, URL_VARIABLE, open_database
 from tap_auditlogs.demo.errors import DemoError
 from tap_auditlogs.demo.meltano import COMMAND, PROJECT_FILE, Pipeline, sync_seconds
 from tap_auditlogs.demo.report import Comparison, Key, Line, compare, render, source_keys, table_keys
+from tap_auditlogs.ocsf import schema
 from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.sandbox.world import DEFAULT_SIZE
 from tap_auditlogs.tap import TapAuditLogs
@@ -125,17 +127,26 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
         books = Bookkeeper(sandbox, database, _primary_keys(sandbox.config))
         logs = [work / "meltano-run-1.log", work / "meltano-run-2.log"]
         results: list[dict[str, Comparison]] = []
+        trails: list[Trail] = []
         for number, log in enumerate(logs, start=1):
             if number > 1:
                 sandbox.advance()
             echo(f"Run {number}:   {' '.join(COMMAND)}{' after the vendors got new rows' * (number > 1)} ...")
             seconds = pipeline.run(log)
             results.append(books.compare())
-            echo(f"         {_count_rows(results[-1]):,} rows in the tables after {seconds:.1f} s")
+            trails.append(compare_trail(results[-1], database.read_keys(schema.NAME, COLUMNS)))
+            rows = _count_rows(results[-1]) + trails[-1].events.total()
+            echo(f"         {rows:,} rows in the tables after {seconds:.1f} s")
+        answer = database.ask(QUESTION)
     echo("")
-    echo(render(_lines(results[0], results[1], sync_seconds(logs[0]))))
+    echo(render([*_lines(results[0], results[1], sync_seconds(logs[0])), _trail_line(*trails)]))
     echo("")
-    agree = _tell_differences(results, echo)
+    agree = _tell_differences(results, trails, echo)
+    if agree:
+        echo(f"{schema.NAME} has one event for each record of {', '.join(trails[-1].expected)}.")
+    echo("One of the questions in README.md, asked of it: the failed activations by hour, the latest first")
+    echo(render_answer(*answer))
+    echo("")
     where = "went away with the demo" if database.is_embedded else f"are in schema {SCHEMA}"
     echo(f"Took {time.monotonic() - begin:.1f} s. rows/s is the tap's reading in run 1. The tables {where};")
     if database.is_embedded:
@@ -163,11 +174,21 @@ def _lines(
         )
 
 
-def _tell_differences(results: list[dict[str, Comparison]], echo: Callable[[str], object]) -> bool:
+def _trail_line(first: Trail, second: Trail) -> Line:
+    return Line(
+        stream=schema.NAME,
+        source=sum(second.expected.values()),
+        table=second.events.total(),
+        new=second.events.total() - first.events.total(),
+        rate=None,
+    )
+
+
+def _tell_differences(results: list[dict[str, Comparison]], trails: list[Trail], echo: Callable[[str], object]) -> bool:
     agree = True
-    for number, result in enumerate(results, start=1):
-        for comparison in result.values():
-            for difference in comparison.differences():
+    for number, (result, trail) in enumerate(zip(results, trails, strict=True), start=1):
+        for compared in (*result.values(), trail):
+            for difference in compared.differences():
                 echo(f"DIFFERENT after run {number}: {difference}")
                 agree = False
     if agree:

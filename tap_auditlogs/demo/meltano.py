@@ -23,11 +23,12 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 EXTRACTOR: t.Final = "tap-auditlogs"
+MAPPER: t.Final = "auditlogs-ocsf"
 LOADER: t.Final = "target-postgres"
-COMMAND: t.Final = ("meltano", "run", EXTRACTOR, LOADER)
+COMMAND: t.Final = ("meltano", "run", EXTRACTOR, MAPPER, LOADER)
 PROJECT_FILE: t.Final = "meltano.yml"
 
-_SCRUBBED: t.Final = ("MELTANO_", "TAP_AUDITLOGS_", "TARGET_POSTGRES_")
+_SCRUBBED: t.Final = ("MELTANO_", "TAP_AUDITLOGS_", "AUDITLOGS_OCSF_", "MAPPER_AUDITLOGS_OCSF_", "TARGET_POSTGRES_")
 _GRACE_SECONDS: t.Final = 10
 _SHOWN_LINES: t.Final = 15
 

@@ -36,6 +36,7 @@ AnyVendor = t.TypeVar("AnyVendor", bound=VendorSandbox)
 
 LOOPBACK: t.Final = "127.0.0.1"
 _THREADS: t.Final = 16
+_CONNECTIONS: t.Final = 1000  # beyond the default of 100 a client, such as a test of many runs, would wait for ever
 _REMEMBERED_REQUESTS: t.Final = 10_000
 _MEMORY_BUFFER: t.Final = 64 * 1024 * 1024
 
@@ -123,6 +124,7 @@ class Sandbox:
             map=self._channels,
             sockets=[listener],
             threads=_THREADS,
+            connection_limit=_CONNECTIONS,
             ident="sandbox",
             asyncore_use_poll=True,
             outbuf_overflow=_MEMORY_BUFFER,

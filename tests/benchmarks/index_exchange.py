@@ -30,7 +30,7 @@ from tests.benchmarks.processes import Measured, measure
 if t.TYPE_CHECKING:
     from tap_auditlogs.vendors.index_exchange.sandbox.generator import GeneratedFile
 
-TAP = t.cast("str", shutil.which("tap-auditlogs"))
+TAP = str(Path(sys.executable).with_name("tap-auditlogs"))
 SIDES = ("records", "parquet", "jsonl", "hourly", "ordinary")
 WITHOUT_BULK = (
     "import sys; sys.modules['polars'] = None; from tap_auditlogs.tap import TapAuditLogs; TapAuditLogs.cli()"
@@ -126,7 +126,9 @@ def compare(bench: Bench, sides: list[str], *, tap_only: bool) -> list[str]:
                 ratios += _against("RECORD", "plain SDK stream", plain, ours)
                 ratios.append(f"RECORD: {bare.wall_seconds / ours.wall_seconds:.2f} of the rate of bare decompression")
             case "parquet" | "jsonl":
-                theirs = None if tap_only or not _has_pyarrow(side) else bench.run(f"SDK BATCH {side}", bench.plain(side))
+                theirs = (
+                    None if tap_only or not _has_pyarrow(side) else bench.run(f"SDK BATCH {side}", bench.plain(side))
+                )
                 ours = bench.run(f"tap, BATCH {side}", bench.tap("index_exchange_impressions", side))
                 ratios += _against(f"BATCH {side}", "plain SDK stream, RECORD", plain, ours)
                 ratios += _against(f"BATCH {side}", f"the SDK's own BATCH {side}", theirs, ours)
@@ -134,7 +136,9 @@ def compare(bench: Bench, sides: list[str], *, tap_only: bool) -> list[str]:
                 ours = bench.run("tap, hourly", bench.tap("index_exchange_hourly"))
                 if not tap_only and importlib.util.find_spec("pandas"):
                     script = [sys.executable, "-m", "tests.benchmarks.index_exchange_script", str(bench.file.path)]
-                    ratios += _against("hourly", "the vendor's script", bench.run("vendor's script (pandas)", script), ours)
+                    ratios += _against(
+                        "hourly", "the vendor's script", bench.run("vendor's script (pandas)", script), ours
+                    )
             case "ordinary":
                 command = [sys.executable, "-c", WITHOUT_BULK, *bench.tap("index_exchange_impressions")[1:]]
                 ours = bench.run("tap without the extra", command)
@@ -148,10 +152,9 @@ def compare(bench: Bench, sides: list[str], *, tap_only: bool) -> list[str]:
 def _against(ours_name: str, theirs_name: str, theirs: Measured | None, ours: Measured) -> list[str]:
     if theirs is None:
         return []
-    return [
-        f"{ours_name}: {theirs.wall_seconds / ours.wall_seconds:.1f}x the rows/s of {theirs_name}, "
-        f"{theirs.cpu_seconds / ours.cpu_seconds:.1f}x less CPU"
-    ]
+    wall = theirs.wall_seconds / ours.wall_seconds
+    cpu = theirs.cpu_seconds / ours.cpu_seconds
+    return [f"{ours_name}: {wall:.1f}x the rows/s of {theirs_name}, {cpu:.1f}x less CPU"]
 
 
 def _has_pyarrow(side: str) -> bool:

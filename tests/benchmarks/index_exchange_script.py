@@ -12,7 +12,7 @@ from collections import OrderedDict
 from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
+import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore] # in the group `stores` only
 
 DIMENSIONS = ["hour", "partner_id", "site_id", "supply_source", "dsp_id", "trading_desk_id"]
 

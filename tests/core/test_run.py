@@ -112,7 +112,7 @@ def test_a_signal_at_any_moment_leaves_whole_lines_and_a_true_state(
     sandbox: Sandbox, tap_runner: TapRunner, signum: signal.Signals, moment: int
 ) -> None:
     slow(sandbox)
-    chance = random.Random(f"{signum}{moment}")
+    chance = random.Random(f"{signum}{moment}")  # noqa: S311 - moments, not secrets
     process = tap_runner.start(config=config_of(sandbox), env=unbuffered(moment % 2 == 0))
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(chance.choice([1, 2, 400, 1200, 3500]))]

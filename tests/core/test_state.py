@@ -71,13 +71,23 @@ def test_a_state_without_a_fault_is_taken_as_it_is(state: t.Any) -> None:
     assert parse_state(json.dumps(state)) == state
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
 def test_no_json_is_taken_for_no_state(value: t.Any) -> None:
     try:
         kept = check_state(value)
     except StateError:
         return
     assert kept == {} or isinstance(kept["bookmarks"], dict)
+
+
+@pytest.mark.parametrize("state", [{"value": {"bookmarks": {}}}, {"bookmarks": {}, "version": 99}])
+def test_a_state_handed_over_in_the_same_process_is_checked_alike(state: dict[str, t.Any]) -> None:
+    with pytest.raises(StateError):
+        TapAuditLogs(config=copy.deepcopy(SETTINGS), state=state)
 
 
 # Bookmarks.
@@ -111,7 +121,9 @@ def test_no_json_is_taken_for_no_state(value: t.Any) -> None:
     ],
 )
 def test_a_bookmark_that_cannot_be_understood_is_refused_and_named(entry: dict[str, t.Any]) -> None:
-    with pytest.raises(StateError, match=r"^The bookmark of `pigment_audit_events` in the state cannot be used: ") as told:
+    with pytest.raises(
+        StateError, match=r"^The bookmark of `pigment_audit_events` in the state cannot be used: "
+    ) as told:
         load(bookmarks(pigment_audit_events=entry))
     assert "\n" not in str(told.value)
     assert len(str(told.value)) < 350
@@ -130,14 +142,20 @@ def test_an_id_that_is_none_is_refused(value: t.Any) -> None:
         {},
         BOOKMARK,
         {"replication_key_value": "2026-01-02T03:04:05Z"},
-        {**BOOKMARK, "progress_markers": {"Note": "x", "replication_key": "eventTime"}, "replication_key_signpost": "x"},
+        {
+            **BOOKMARK,
+            "progress_markers": {"Note": "x", "replication_key": "eventTime"},
+            "replication_key_signpost": "x",
+        },
         {"progress_markers": {}, "starting_replication_value": "2026-01-01"},
         {**BOOKMARK, "of_a_later_minor_version": [1]},
     ],
 )
 def test_a_bookmark_that_can_be_understood_is_kept(entry: dict[str, t.Any]) -> None:
     tap = load(bookmarks(pigment_audit_events=copy.deepcopy(entry)))
-    assert tap.streams["pigment_audit_events"].stream_state.get("replication_key_value") == entry.get("replication_key_value")  # type: ignore[attr-defined] # the SDK's stream has it
+    assert tap.streams["pigment_audit_events"].stream_state.get("replication_key_value") == entry.get(
+        "replication_key_value"
+    )
     assert "progress_markers" not in tap.state["bookmarks"]["pigment_audit_events"]
 
 
@@ -165,8 +183,7 @@ def test_advancing_finishes_what_was_begun() -> None:
     entry: dict[str, t.Any] = {}
     bookmark = Bookmark(entry, "id")
     bookmark.keep_progress({"cursor": "c"})
-    assert bookmark.value is None
-    assert bookmark.progress == {"cursor": "c"}
+    assert (bookmark.value, bookmark.progress) == (None, {"cursor": "c"})
     bookmark.advance(7, read_on="2026-01-01")
     assert entry == {"replication_key": "id", "replication_key_value": 7, "notes": {"read_on": "2026-01-01"}}
     bookmark.advance(None, other=1)

@@ -51,6 +51,19 @@ def test_what_is_done_is_given_back_before_the_window_is_full() -> None:
     assert next(look_ahead(jobs(), 5)) is first
 
 
+def test_what_was_given_before_a_failure_comes_first() -> None:
+    given: list[Future[int]] = [Future(), Future()]
+
+    def jobs() -> Iterator[Future[int]]:
+        yield from given
+        raise ValueError("no next job")
+
+    ahead = look_ahead(jobs(), 5)
+    assert [next(ahead), next(ahead)] == given
+    with pytest.raises(ValueError, match="no next job"):
+        next(ahead)
+
+
 def test_an_error_in_a_job_is_raised_where_its_result_is_wanted() -> None:
     def fail() -> None:
         raise ValueError("from the thread")

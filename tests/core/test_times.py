@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -67,10 +68,8 @@ def test_the_order_as_text_is_the_order_in_time(one: datetime, other: datetime) 
 
 @given(st.text())
 def test_no_text_raises_anything_else(text: str) -> None:
-    try:
+    with suppress(ValueError):
         assert len(canonical_timestamp(text)) == 27
-    except ValueError:
-        pass
 
 
 def test_unix_seconds() -> None:

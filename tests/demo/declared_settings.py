@@ -7,6 +7,7 @@ import textwrap
 import typing as t
 from pathlib import Path
 
+from tap_auditlogs.ocsf.mapper import OcsfMapper
 from tap_auditlogs.tap import TapAuditLogs
 
 if t.TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _setting(name: str, spec: Mapping[str, t.Any]) -> Setting:
 
 
 def declaration() -> str:
-    """Write what stands in meltano.yml about the tap, from its capabilities to the end."""
+    """Write what stands in meltano.yml about the tap, from its capabilities to the end, and about the mapper."""
     schema = complete_schema()
     capabilities = "".join(f"    - {capability}\n" for capability in TapAuditLogs.capabilities)
     groups = "".join(f"    - [{', '.join(group)}]\n" for group in credentials_of(schema))
@@ -96,12 +97,25 @@ def declaration() -> str:
         f"    capabilities:\n{capabilities}    settings_group_validation:\n{groups}"
         "    # Written by `uv run python -m tests.demo.declared_settings`. No setting has a `value`: a default would\n"
         "    # make the vendor's object non-empty, and the vendor active.\n"
-        f"    settings:\n{settings}"
+        f"    settings:\n{settings}{mapper_declaration()}"
+    )
+
+
+def mapper_declaration() -> str:
+    """Write what stands in meltano.yml about the mapper."""
+    capabilities = "".join(f"    - {capability}\n" for capability in OcsfMapper.capabilities)
+    settings = "".join(map(_to_yaml, settings_of(OcsfMapper.config_jsonschema)))
+    return (
+        f"  mappers:\n  # `meltano run` wants the name of a mapping, which must not be that of its plugin.\n"
+        f"  - name: mapper-{OcsfMapper.name}\n    namespace: {OcsfMapper.name.replace('-', '_')}\n"
+        f"    label: One audit trail (OCSF)\n    executable: {OcsfMapper.name}\n"
+        f"    capabilities:\n{capabilities}    settings:\n{settings}"
+        f"    mappings:\n    - name: {OcsfMapper.name}\n      config: {{}}\n"
     )
 
 
 def with_declaration(text: str) -> str:
-    """Put what the code says in place of what a meltano.yml says about the tap."""
+    """Put what the code says in place of what a meltano.yml says about the tap and the mapper."""
     before, _, rest = text.partition("    capabilities:\n")
     _, loaders, after = rest.partition("  loaders:\n")
     return before + declaration() + loaders + after

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tap_auditlogs.core.settings import check_config, with_defaults
+from tap_auditlogs.ocsf.mapper import OcsfMapper
 from tap_auditlogs.tap import TapAuditLogs
 from tests.demo.declared_settings import (
     MELTANO_YML,
@@ -41,6 +42,15 @@ def test_what_is_declared_reads_back_as_the_settings_of_the_code(extractor: dict
     assert extractor["settings"] == list(settings_of(complete_schema()))
     assert extractor["settings_group_validation"] == credentials_of(complete_schema())
     assert extractor["capabilities"] == [str(capability) for capability in TapAuditLogs.capabilities]
+
+
+def test_the_mapper_is_declared_under_the_name_that_meltano_run_takes(project: dict[str, t.Any]) -> None:
+    (mapper,) = project["plugins"]["mappers"]
+    assert mapper["settings"] == list(settings_of(OcsfMapper.config_jsonschema))
+    assert [mapping["name"] for mapping in mapper["mappings"]] == [OcsfMapper.name] == [mapper["executable"]]
+    # Meltano passes the plugin's settings on, and over them the mapping's, which must not hide any.
+    assert mapper["mappings"][0]["config"] == {}
+    assert mapper["name"] != OcsfMapper.name
 
 
 def test_every_vendor_is_declared(extractor: dict[str, t.Any]) -> None:

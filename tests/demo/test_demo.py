@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import shutil
 import signal
 import typing as t
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from tap_auditlogs.demo import cli
+from tap_auditlogs.demo.audit_trail import QUESTION
+from tap_auditlogs.demo.database import Database, open_database
 from tap_auditlogs.demo.errors import DemoError
 from tap_auditlogs.demo.flow import Bookkeeper, run_demo
+from tap_auditlogs.ocsf.mapper import OcsfMapper
 from tap_auditlogs.sandbox.server import Sandbox
 
 if t.TYPE_CHECKING:
@@ -37,20 +42,68 @@ def test_two_runs_load_what_the_source_has(tmp_path: Path, monkeypatch: pytest.M
     shutil.copy(ROOT / "meltano.yml", clone)
     (clone / ".env").write_text("TAP_AUDITLOGS_START_DATE=2030-01-01T00:00:00Z\n")
     printed: list[str] = []
+    answers = ask_at_the_end(monkeypatch, questions_of_the_readme())
 
     assert run_demo(clone, seed=7, size=150, echo=printed.append)
 
     with Sandbox(seed=7, size=150) as twin:
         before = {stream: len(rows) for stream, rows in twin.truth().items()}
         twin.advance()
-        after = {stream: len(rows) for stream, rows in twin.truth().items()}
+        truth = twin.truth()
+        after = {stream: len(rows) for stream, rows in truth.items()}
     text = "\n".join(printed)
     cells = {words[0]: words[1:4] for line in text.splitlines() if (words := line.split())}
     for stream, count in after.items():
         assert cells[stream] == [f"{count:,}", f"{count:,}", f"{count - before[stream]:,}"]
         assert count > before[stream]
+    mapped = sum(after[stream] for stream in OcsfMapper(config={}).mapped_streams)
+    assert cells["audit_events"][:2] == [f"{mapped:,}"] * 2
+    check_answers(answers, truth)
+    hours = answers[2]
+    assert [f"  {hour}  {count}" for hour, count in hours[:5]] == [line for line in printed[-4].splitlines()[1:]]
     assert "Source and tables have the same keys after both runs." in text
     assert {item.name for item in clone.iterdir()} == {"meltano.yml", ".env", ".demo"}
+
+
+def questions_of_the_readme() -> list[str]:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## One audit trail")[2].partition("\n## ")[0]
+    return re.findall(r"^```sql\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+def ask_at_the_end(monkeypatch: pytest.MonkeyPatch, questions: Sequence[str]) -> list[list[tuple[t.Any, ...]]]:
+    """Put the questions to the demo's database before it goes away."""
+    answers: list[list[tuple[t.Any, ...]]] = []
+
+    @contextmanager
+    def opened(url: str | None) -> Iterator[Database]:
+        with open_database(url) as database:
+            yield database
+            answers.extend(database.ask(question)[1] for question in questions)
+
+    monkeypatch.setattr("tap_auditlogs.demo.flow.open_database", opened)
+    return answers
+
+
+def check_answers(answers: list[list[tuple[t.Any, ...]]], truth: dict[str, list[dict[str, t.Any]]]) -> None:
+    """Compare the answers with what the source says."""
+    changes, actions, failures = answers
+    transactions = [
+        row
+        for row in truth["xandr_change_log_detail"]
+        if (row["service"], row["resource_id"]) == ("advertiser", 4143139)
+    ]
+    assert sorted((str(row["user_id"]), row["user_full_name"]) for row in transactions) == sorted(
+        (actor_id, name) for _, actor_id, name, *_ in changes
+    )
+    assert any(after for *_, after in changes)
+    assert {vendor for _, vendor, *_ in actions} >= {"pigment"}
+    failed = [row for row in truth["cryptolens_web_api_log"] if str(row["state"]).startswith(("202",))]
+    assert len(failures) == min(24, len({row["time"] // 3600 for row in failed}))
+    assert all(count for _, count in failures)
+
+
+def test_the_demo_asks_a_question_of_the_readme() -> None:
+    assert QUESTION in questions_of_the_readme()
 
 
 class TablesInMemory:

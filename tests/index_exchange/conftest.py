@@ -35,6 +35,6 @@ def vendor(sandbox: Sandbox) -> IndexExchangeSandbox:
 
 
 @pytest.fixture
-def config(sandbox: Sandbox, vendor: IndexExchangeSandbox) -> dict[str, t.Any]:
+def config(sandbox: Sandbox) -> dict[str, t.Any]:
     """Settings that a test may change."""
     return {"index_exchange": dict(sandbox.config["index_exchange"])}

@@ -65,7 +65,7 @@ def read_in_bulk(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) ->
     try:
         conversion = bulk.record_lines(content, bulk.RowFormat(COLUMNS, FIXED, selected), "s")
         for _, lines in conversion.results():
-            records += [json.loads(line, parse_float=Decimal)["record"] for line in bytes(lines).split(b"\n")[:-1]]
+            records += [json.loads(line, parse_float=Decimal)["record"] for line in b"".join(lines).split(b"\n")[:-1]]
         rows = conversion.rows
         if (rest := conversion.rest()) is not None:
             for page in shape_rows(

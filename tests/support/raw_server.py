@@ -179,7 +179,7 @@ class RawServer:
                         self.requests.append(request)
                         talk = self._answers[0] if len(self._answers) == 1 else self._answers.pop(0)
                     talk(Talk(connection, request, self._closing))
-        except OSError:  # the client went away, or did not accept the certificate
+        except (OSError, ValueError):  # the client went away, did not accept the certificate, or speaks no HTTP
             pass
         finally:
             connection.close()

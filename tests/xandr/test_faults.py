@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import typing as t
 from datetime import timedelta
 
 import pytest
 
+from tap_auditlogs.core.errors import CredentialsError
+from tap_auditlogs.core.http import HttpOptions
 from tap_auditlogs.sandbox.faults import Cut, Fault
 from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.vendors.xandr import client
 from tap_auditlogs.vendors.xandr.sandbox import Throttle, XandrSandbox
 from tests.end_to_end.tap_runs import Clock, sync
 from tests.support.secret_scan import leaks
+from tests.support.tap_process import last_state, messages
 from tests.xandr.runs import DETAIL, LOG, asked, catalog, config, keys, true_keys
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+    from werkzeug.wrappers import Request
+
     from tests.support.tap_process import TapRunner
 
 SERVICES = ["line-item"]
@@ -78,7 +83,7 @@ def test_throttling_without_a_time_waits_a_minute(
 def test_a_throttled_login_waits_and_tries_again(sandbox: Sandbox, waits: list[float]) -> None:
     sandbox.faults.add(Fault(path="/auth", body=error("SYSTEM", error_code="RATE_EXCEEDED")))
     assert sync(config(sandbox, services=SERVICES)).exit_code == 0
-    assert 60 <= waits[0] <= 61
+    assert 150 <= waits[0] <= 151
     assert len(asked(sandbox, "auth")) == 2
 
 
@@ -152,6 +157,15 @@ def test_wrong_credentials_are_tried_once(sandbox: Sandbox, xandr: XandrSandbox,
     assert not leaks(run.log, ["wrong-password"])
 
 
+def test_a_login_that_was_refused_is_not_tried_again_by_the_next_thread(sandbox: Sandbox) -> None:
+    settings = {**sandbox.config["xandr"], "password": "wrong-password", "max_concurrency": 1}
+    refused = client.connect(settings, HttpOptions("tests", 5.0, 0.0))
+    for _ in range(3):
+        with pytest.raises(CredentialsError):
+            refused.log_in()
+    assert len(asked(sandbox, "auth")) == 1
+
+
 @pytest.mark.parametrize(("account", "told"), [("password_expired", "has expired"), ("disabled", "is disabled")])
 def test_an_account_that_is_off_is_told_apart(
     sandbox: Sandbox, xandr: XandrSandbox, account: t.Literal["password_expired", "disabled"], told: str
@@ -177,9 +191,6 @@ def test_a_refused_object_is_skipped_counted_and_named(sandbox: Sandbox, xandr: 
 
 
 def test_an_object_refused_for_a_while_is_healed_by_the_next_full_scan(clock: Clock) -> None:
-    from tap_auditlogs.sandbox.server import Sandbox as Server  # noqa: PLC0415 - the clock must start in the past
-    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox as Imitation  # noqa: PLC0415 - likewise
-
     clock.shift = -timedelta(days=9)
     with Sandbox(seed=5, vendors=["xandr"], size=1800, clock=clock) as sandbox:
         xandr = sandbox.vendor("xandr", XandrSandbox)
@@ -243,6 +254,17 @@ def test_details_that_the_vendor_does_not_have_leave_the_transaction(sandbox: Sa
     assert f"no details of transaction {without[2]}" in run.log
     assert without in keys(run.records(LOG))
     assert without not in keys(run.records(DETAIL))
+
+
+def test_details_that_are_all_refused_fail_their_stream_only(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault(path="/change-log-detail", times=None, body=error("UNAUTH", "not yours")))
+    run = sync(config(sandbox, services=SERVICES))
+    assert run.exit_code == 1
+    assert (
+        "Failed: `xandr_change_log_detail`: xandr_change_log_detail: every object of line-item was refused" in run.log
+    )
+    assert "replication_key_value" in run.bookmark(LOG)["parts"]["line-item"]
+    assert "replication_key_value" not in run.bookmark(DETAIL)["parts"]["line-item"]
 
 
 # Answers
@@ -319,3 +341,41 @@ def test_no_secret_and_no_session_of_another_user_is_in_any_output_at_debug(
     assert not leaks(run.stderr, sandbox.secrets())
     assert not leaks(run.stdout, sandbox.secrets())
     assert xandr.transactions.session_ids
+
+
+# The end of a run
+
+
+def test_a_signal_ends_a_sweep_at_once_with_a_true_state(
+    sandbox: Sandbox, xandr: XandrSandbox, tap_runner: TapRunner
+) -> None:
+    xandr.fill({"line-item": 20}, changes=1)
+    blocked = threading.Event()
+
+    def tell(_request: Request) -> None:
+        blocked.set()
+
+    last = str(line_items(xandr)[-1])
+    sandbox.faults.add(Fault(path="/change-log", parameters={"resource_id": last}, delay=120, callback=tell))
+    with tap_runner.start(config=config(sandbox, services=SERVICES)) as process:
+        assert blocked.wait(60)
+        process.terminate()
+        stdout, _ = process.communicate(timeout=30)
+    assert process.returncode == 143
+    again = sync(config(sandbox, services=SERVICES), last_state(messages(stdout)))
+    written = {message["record"]["resource_id"] for message in messages(stdout) if message["type"] == "RECORD"}
+    assert written
+    assert written | {record["resource_id"] for record in again.records(LOG)} == set(line_items(xandr))
+
+
+def test_an_error_ends_a_sweep_while_other_requests_hang(sandbox: Sandbox, xandr: XandrSandbox) -> None:
+    items = line_items(xandr)
+    hanging, failing = str(items[-1]), str(items[0])
+    sandbox.faults.add(Fault(path="/change-log", parameters={"resource_id": hanging}, delay=120))
+    sandbox.faults.add(
+        Fault(path="/change-log", parameters={"resource_id": failing}, times=None, body=error("INTEGRITY", "no"))
+    )
+    started = time.monotonic()
+    run = sync(config(sandbox, services=SERVICES, max_concurrency=4))
+    assert run.exit_code == 1
+    assert time.monotonic() - started < 60

@@ -16,6 +16,8 @@ from tests.end_to_end.tap_runs import Clock, sync
 from tests.xandr.runs import DETAIL, LOG, asked, catalog, config, keys, true_keys
 
 if t.TYPE_CHECKING:
+    from werkzeug.wrappers import Request
+
     from tests.support.tap_process import TapRunner
 
 SERVICES = ["line-item"]
@@ -224,9 +226,11 @@ def test_histories_longer_than_a_page_are_read_whole_while_more_is_added(sandbox
     xandr.fill({"line-item": 1}, changes=350)
     line_item = next(xandr.truth_keys())[1]
     before = true_keys(xandr)
-    sandbox.faults.add(
-        Fault(path="/change-log", skip=1, times=4, callback=lambda _request: xandr.change("line-item", line_item))
-    )
+
+    def add_one(_request: Request) -> None:
+        xandr.change("line-item", line_item)
+
+    sandbox.faults.add(Fault(path="/change-log", skip=1, times=4, callback=add_one))
     run = sync(config(sandbox, services=SERVICES), catalog=catalog(LOG))
     assert before <= keys(run.records(LOG))
     again = sync(config(sandbox, services=SERVICES), run.state, catalog(LOG))

@@ -97,12 +97,19 @@ def look_ahead(jobs: Iterable[Future[TResult]], window: int) -> Iterator[Future[
         window: How many jobs to give ahead.
 
     Yields:
-        The jobs in order; the next ones are under way meanwhile.
+        The jobs in order; the next ones are under way meanwhile. Where `jobs` itself fails, those given before come
+        first.
     """
     ahead: deque[Future[TResult]] = deque()
-    for job in jobs:
-        ahead.append(job)
-        while ahead and (len(ahead) > window or ahead[0].done()):
-            yield ahead.popleft()
+    failure: Exception | None = None
+    try:
+        for job in jobs:
+            ahead.append(job)
+            while ahead and (len(ahead) > window or ahead[0].done()):
+                yield ahead.popleft()
+    except Exception as error:  # noqa: BLE001 - it is raised again below, in its turn
+        failure = error
     while ahead:
         yield ahead.popleft()
+    if failure is not None:
+        raise failure

@@ -12,4 +12,5 @@ VENDOR = Vendor(
     settings=SETTINGS,
     streams=(WebApiLog, Events, ObjectLog),
     connect=connect,
+    audit_streams=("cryptolens_web_api_log", "cryptolens_object_log", "cryptolens_events"),
 )

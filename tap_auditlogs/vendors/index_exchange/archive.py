@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import typing as t
 
-import fsspec
-from fsspec.core import url_to_fs
+from fsspec.core import url_to_fs  # type: ignore[import-untyped] # it has no types
+from fsspec.utils import get_protocol  # type: ignore[import-untyped] # likewise
 
 from tap_auditlogs.core.errors import TapError
 
@@ -36,7 +36,7 @@ class Archive:
         Raises:
             ArchiveError: If its file system is not there.
         """
-        self._protocol = fsspec.utils.get_protocol(url)
+        self._protocol = get_protocol(url)
         try:
             self._files, root = url_to_fs(url, **options)
         except ImportError as error:
@@ -100,7 +100,7 @@ class Archive:
     def _noted_md5(self, path: str) -> str | None:
         if self._has_metadata:
             return t.cast("str | None", self._files.metadata(path, refresh=True).get(_METADATA_KEY))
-        return self._files.cat_file(f"{path}.md5").decode(errors="replace").strip()
+        return t.cast("str", self._files.cat_file(f"{path}.md5").decode(errors="replace").strip())
 
     def _path(self, file: ListedFile) -> str:
         part = f".part-{file.key.part}" if file.in_parts else ""

@@ -39,6 +39,7 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
         self._key = _encoded_key(settings)
         redact.add(self._key)
         self._client = HttpClient("index_exchange", options)
+        self._refusal: CredentialsError | None = None
 
     def fetch_token(self) -> Token:
         """Ask for a token.
@@ -50,6 +51,8 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
             CredentialsError: If the key is not accepted.
             ApiError: If there is none to be had.
         """
+        if self._refusal is not None:  # asking again for each stream could lock the client out
+            raise self._refusal
         request = requests.Request(
             "POST",
             self._url,
@@ -62,13 +65,14 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
             # Keycloak tells a wrong client with 400 or 401; which of them is not on the vendor's page.
             if error.status not in {400, 401}:
                 raise
-            raise CredentialsError(
+            self._refusal = CredentialsError(
                 "the client key is not accepted",
                 where=f"index_exchange: {_WHAT}",
                 answer=f"HTTP {error.status}",
                 status=error.status,
                 advice="Check index_exchange.client_key, or client_id and client_secret: wrong or revoked",
-            ) from error
+            )
+            raise self._refusal from error
         return _token(response)
 
 

@@ -57,26 +57,26 @@ class BatchFiles:
     def _is_gzip(self) -> bool:
         return self.encoding.compression == "gzip"
 
-    def convert(self, module: type[bulk], content: t.BinaryIO, form: bulk.RowFormat) -> bulk.Conversion[t.Any]:
+    def convert(self, content: t.BinaryIO, form: bulk.RowFormat) -> bulk.Conversion[t.Any]:
         """Begin to convert a file.
 
         Args:
-            module: The bulk path.
             content: The gzip file.
             form: What to make of its rows.
 
         Returns:
             The conversion.
         """
-        if self._is_parquet:
-            return module.table_pieces(content, form, most_rows=self._most_rows)
-        return module.json_pieces(content, form, most_rows=self._most_rows, compress=self._is_gzip)
+        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
-    def write(self, module: type[bulk], conversion: bulk.Conversion[t.Any], name: str) -> tuple[list[str], int]:
+        if self._is_parquet:
+            return bulk.table_pieces(content, form, most_rows=self._most_rows)
+        return bulk.json_pieces(content, form, most_rows=self._most_rows, compress=self._is_gzip)
+
+    def write(self, conversion: bulk.Conversion[t.Any], name: str) -> tuple[list[str], int]:
         """Write the files of one log file.
 
         Args:
-            module: The bulk path.
             conversion: What `convert` began.
             name: How their names begin.
 
@@ -92,22 +92,24 @@ class BatchFiles:
         for _, converted in conversion.results():
             for count, piece in converted:
                 if rows + count > self._most_rows:
-                    urls.append(self._write_file(module, f"{name}-{len(urls)}", pieces))
+                    urls.append(self._write_file(f"{name}-{len(urls)}", pieces))
                     pieces, rows = [], 0
                 pieces.append(piece)
                 rows += count
                 total += count
         if pieces:
-            urls.append(self._write_file(module, f"{name}-{len(urls)}", pieces))
+            urls.append(self._write_file(f"{name}-{len(urls)}", pieces))
         return urls, total
 
-    def _write_file(self, module: type[bulk], name: str, pieces: list[t.Any]) -> str:
+    def _write_file(self, name: str, pieces: list[t.Any]) -> str:
         suffix = "parquet" if self._is_parquet else "jsonl.gz" if self._is_gzip else "jsonl"
         filename = f"{self._storage.prefix or ''}{name}.{suffix}"
         try:
             with self._storage.open(filename, "wb") as target:
                 if self._is_parquet:
-                    module.write_parquet(pieces, target, gzip=self._is_gzip)
+                    from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - as above
+
+                    bulk.write_parquet(pieces, target, gzip=self._is_gzip)
                 else:
                     target.writelines(pieces)
             return self._storage.get_url(filename)

@@ -50,13 +50,12 @@ LARGEST_BLOCK = 32 << 20
 THREADS = min(4, os.cpu_count() or 1)
 
 _PLAIN_NAME = re.compile(r"[\w .:/()-]+", re.ASCII)
-_CONTROLS = bytes(range(32))
-_ESCAPED = r'["\\\x00-\x1f]'
-_QUOTED_FIELD = re.compile(rb'"(?<=[,\n]")[^"]*(?:""[^"]*)*"(?=[,\n])')
+# A quoted cell with what has to stand around it.
+_QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*(?:""[^"]*)*"(?=[,\n])')
 
-# What stands in JSON as it does in the file. Anything else is converted as the ordinary path does it.
-_JSON_INTEGER = r"^-?(0|[1-9][0-9]{0,17})$"
+_ESCAPED = r'["\\\x00-\x1f]'
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$"
+"""Numbers that stand in JSON as they do in the file; any other is converted as the ordinary path does it."""
 
 _SCALE = 18
 _DECIMAL = pl.Decimal(38, _SCALE)
@@ -110,7 +109,7 @@ class Block:
             frame = pl.read_csv(
                 self.data,
                 has_header=False,
-                columns=positions or [0],
+                columns=None if len(positions) == len(header) else positions or [0],  # a choice costs time
                 infer_schema=False,
                 quote_char='"' if self.has_quotes else None,
             )
@@ -120,7 +119,7 @@ class Block:
             raise IrregularError
         # `columns` gives them in the order of the file.
         frame.columns = [header[position] for position in sorted(positions or [0])]
-        if self.has_quotes and b'""' in self.data:
+        if self.has_quotes:  # a blank may be quoted
             frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
         return frame
 
@@ -145,8 +144,8 @@ class Blocks:
             UnreadableFileError: If it has no header that could be trusted.
         """
         largest = cap_size(size_of(content))
-        damage = (OSError, isal_zlib.error)
-        self._file = igzip_threaded.open(content, "rb", threads=1, block_size=1 << 20)
+        damage = (OSError, t.cast("type[Exception]", isal_zlib.error))
+        self._file = igzip_threaded.open(content, "rb", threads=1, block_size=1 << 20)  # type: ignore[no-untyped-call] # it has no types
         self._bytes = Decompressed(t.cast("t.IO[bytes]", self._file), largest, damage)
         self._block_bytes = block_bytes
         self._ahead = b""
@@ -181,23 +180,25 @@ class Blocks:
         self.rest = _Chain(data, self.rest or _Chain(self._ahead, self._bytes))
 
     def _read_header(self) -> list[str]:
-        line = self._next_rows(whole_lines=1)
+        line = self._next_rows(only_first=True)
         header = read_header(RowReader(io.BytesIO(line)).rows())  # type: ignore[arg-type] # reads like a raw stream
         if not all(_PLAIN_NAME.fullmatch(name) for name in header) or len(header) < 2:  # noqa: PLR2004 - no comma to count
             self.leave(b"")
         return header
 
-    def _next_rows(self, *, whole_lines: int | None = None) -> bytes:
+    def _next_rows(self, *, only_first: bool = False) -> bytes:
         """Take whole rows: up to the last line feed that is not within quotes."""
         data = self._ahead
         while True:
             more = self._bytes.take(max(self._block_bytes - len(data), 1 << 16))
             data += more
-            cut = _row_end(data, first=whole_lines is not None)
-            if cut or not more or len(data) > LARGEST_BLOCK:
+            cut = _row_end(data, first=only_first)
+            if cut or not more:
                 break
-        if not cut:  # the end of a file whose last line has no line feed, or a row without an end
-            cut = len(data)
+            if len(data) > LARGEST_BLOCK:  # a row without an end, or a quote that is not closed
+                self.leave(data)
+                return b""
+        cut = cut or len(data)  # the last line of a file may have no line feed
         self._ahead = data[cut:]
         return data[:cut]
 
@@ -229,7 +230,7 @@ def _row_end(data: bytes, *, first: bool) -> int:
             position = data.find(b"\n", position + 1)
         return position + 1
     position = data.rfind(b"\n")
-    odd = data.count(b'"', 0, position) % 2 if position >= 0 else 0
+    odd = data.count(b'"', 0, position) % 2 if position >= 0 and b'"' in data else 0
     while position >= 0 and odd:
         earlier = data.rfind(b"\n", 0, position)
         odd ^= data.count(b'"', max(earlier, 0), position) % 2
@@ -238,32 +239,26 @@ def _row_end(data: bytes, *, first: bool) -> int:
 
 
 def _inspect(data: bytes, width: int, first_row: int) -> Block | None:
-    """Prove that rows are regular: text in UTF-8, quotes only around whole cells, every row as wide as the header."""
+    """Prove that rows are regular: quotes only around whole cells, every row as wide as the header, no NUL.
+
+    That the text is UTF-8 is found out when it is split into cells.
+    """
     if not data.endswith(b"\n"):
         data += b"\n"
     has_quotes = b'"' in data
-    if b"\r\n" in data and not has_quotes:
-        data = data.replace(b"\r\n", b"\n")
+    if b"\r" in data:
+        data = data if has_quotes else data.replace(b"\r\n", b"\n")
+        if b"\r" in data:
+            return None
     bare = data
     if has_quotes:
-        bare = _QUOTED_FIELD.sub(b"", b"\n" + data)[1:]
+        bare = _QUOTED_CELL.sub(b"", data)
         if b'"' in bare:
             return None
     rows = bare.count(b"\n")
-    if bare.count(b",") != rows * (width - 1):
-        return None
-    if b"\r" in data or b"\0" in data or not _is_text(data):
+    if bare.count(b",") != rows * (width - 1) or b"\0" in data:
         return None
     return Block(data, first_row, rows, has_quotes)
-
-
-def _is_text(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        return "\ufffd" not in data.decode()
-    except UnicodeDecodeError:
-        return False
 
 
 def in_threads(
@@ -327,62 +322,52 @@ class Liner:
             header: The names of the columns in the file.
             form: What to make of them.
             before: Stands before each record.
-            after: Stands behind it.
+            after: Stands behind it and a comma.
         """
         self._cells = CellConverter(header, form)
         constant = {name: value for name, value in form.fixed.items() if name in form.selected}
         constant |= {name: None for name in form.columns if name in form.selected and name not in header}
         self._before = before + "{" + json.dumps(constant, ensure_ascii=False, separators=(",", ":"))[1:-1]
         self._separator = "," if constant else ""
-        self._after = "}" + after
-        self._texts = [name for name in self._cells.leaving if self._cells.kind(name) not in _NUMERIC]
+        self._after = after
 
-    def convert(self, block: Block) -> bytes:
+    def convert(self, block: Block) -> list[bytes]:
         """Make lines.
 
         Args:
             block: Some rows.
 
         Returns:
-            Whole lines.
+            Whole lines, when put together.
 
         Raises:
             IrregularError: If only the ordinary path can be trusted with them.
         """
-        frame, misfits = self._cells.convert(block)
-        frame = _escaped(frame, [*self._texts, *self._cells.unknown, *misfits], block)
-        full = [name for name in self._texts if not frame[name].null_count()]
-        pieces: list[pl.Expr] = []
-        text = self._before + self._separator
-        for name, value in self._members(block, misfits, [name for name in self._texts if name not in full]):
-            pieces += [pl.lit(f'{text}"{name}":'), value]
-            text = ","
-        # The writer of CSV puts the rest together, quotes being what it writes between cells: nothing is quicker.
-        table: list[pl.Expr] = []
-        for number, name in enumerate(full):
-            pieces.append(pl.lit(f'{text}"{name}":'))
-            table += [pl.concat_str(pieces).alias(f"before {number}"), pl.col(name)]
-            pieces, text = [], ","
-        pieces.append(pl.lit(self._after))
-        table.append(pl.concat_str(pieces).alias("after"))
-        sink = _Sink()
-        frame.select(table).write_csv(
-            t.cast("t.IO[bytes]", sink), include_header=False, quote_style="never", separator='"'
-        )
-        return b"".join(sink.pieces)
-
-    def _members(self, block: Block, misfits: Sequence[str], texts: Sequence[str]) -> Iterator[tuple[str, pl.Expr]]:
-        """Give the members of the records that are not plain text: their names, and their values as JSON."""
         cells = self._cells
+        frame, misfits = cells.convert(block)
+        head: list[pl.Expr] = []
+        text = self._before + self._separator
         if cells.has_row_number:
-            yield "row_number", block.row_numbers().cast(pl.String)
-        if cells.has_extra:
-            yield ADDITIONAL_PROPERTIES, _extra_json([*cells.unknown, *misfits])
+            head += [pl.lit(f'{text}"row_number":'), block.row_numbers().cast(pl.String)]
+            text = ","
         for name in cells.leaving:
-            if cells.kind(name) in _NUMERIC:
-                yield name, pl.col(name).fill_null("null")
-        for name in texts:
-            yield name, pl.concat_str(pl.lit('"'), pl.col(name), pl.lit('"')).fill_null("null")
+            if cells.kind(name) == "number":  # as text, so that it keeps its digits
+                head += [pl.lit(f'{text}"{name}":'), pl.col(name).fill_null("null")]
+                text = ","
+        if cells.has_extra:
+            head += [pl.lit(f'{text}"{ADDITIONAL_PROPERTIES}":'), _extra_json(frame, [*cells.unknown, *misfits])]
+        others = [pl.col(name) for name in cells.leaving if cells.kind(name) != "number"]
+        if others:
+            # The writer of CSV joins the parts of a line, with commas, without making a column of whole lines.
+            tail = pl.struct(others).struct.json_encode().str.slice(1)
+            parts = [pl.concat_str(head), tail, *([pl.lit(self._after)] if self._after else [])]
+        else:
+            parts = [pl.concat_str(*head, pl.lit("}" + ("," + self._after if self._after else "")))]
+        sink = _Sink()
+        frame.select(part.alias(f"part {number}") for number, part in enumerate(parts)).write_csv(
+            t.cast("t.IO[bytes]", sink), include_header=False, quote_style="never"
+        )
+        return sink.pieces
 
 
 class _Sink:
@@ -399,47 +384,34 @@ class _Sink:
         """Have nothing to do."""
 
 
-def _escaped(frame: pl.DataFrame, names: Sequence[str], block: Block) -> pl.DataFrame:
-    """Escape what has to be in JSON, in the columns where there is such."""
-    data = block.data
-    line_feeds = data.count(b"\n")
-    has_controls = len(data) - len(data.translate(None, _CONTROLS)) > line_feeds
-    marks = ['"', "\\"] if line_feeds == block.rows else ['"', "\\", "\n"]
-    if not has_controls and line_feeds == block.rows and b"\\" not in data and b'""' not in data:
-        return frame
-    odd = _where_any(
-        frame,
-        {
-            name: pl.col(name).str.contains(_ESCAPED) if has_controls else pl.col(name).str.contains_any(marks)
-            for name in names
-        },
-    )
-    return frame.with_columns(
-        pl.when(pl.col(name).is_not_null())
-        .then(pl.struct(pl.col(name).alias("x")).struct.json_encode().str.strip_prefix('{"x":"').str.strip_suffix('"}'))
-        .alias(name)
-        for name in odd
-    )
-
-
-def _where_any(frame: pl.DataFrame, conditions: Mapping[str, pl.Expr]) -> list[str]:
-    """Name the conditions that hold somewhere; asking for all at once is many times quicker than one by one."""
-    found = frame.select(condition.any().alias(name) for name, condition in conditions.items())
-    return [name for name in conditions if found[name][0]]
-
-
-def _extra_json(sources: Sequence[str]) -> pl.Expr:
+def _extra_json(frame: pl.DataFrame, sources: Sequence[str]) -> pl.Expr:
     """Make one JSON object of the columns that are not null, or null if all are."""
     if not sources:
         return pl.lit("null")
-    members = [pl.concat_str(pl.lit(f'"{_plain_name(source)}":"'), pl.col(source), pl.lit('"')) for source in sources]
+    places = frame.select(pl.any_horizontal(pl.col(sources).is_not_null()).arg_true()).to_series()
+    if not len(places):
+        return pl.lit("null")
+    some = frame.select(pl.col(sources).gather(places))  # mostly a few rows
+    to_escape = some.select(pl.col(sources).str.contains(_ESCAPED).any()).row(0, named=True)
+    members = [_member(source, escape=bool(to_escape[source])) for source in sources]
     joined = pl.concat_str(members, separator=",", ignore_nulls=True)
-    return pl.when(joined == "").then(pl.lit("null")).otherwise(pl.concat_str(pl.lit("{"), joined, pl.lit("}")))
+    objects = some.select(pl.concat_str(pl.lit("{"), joined, pl.lit("}"))).to_series()
+    if len(places) == frame.height:
+        return pl.lit(objects)
+    return pl.lit(pl.repeat("null", frame.height, dtype=pl.String, eager=True).scatter(places, objects))
+
+
+def _member(source: str, *, escape: bool) -> pl.Expr:
+    """Make a member of an object of the cells of a column; null where they are."""
+    name = _plain_name(source)
+    if not escape:
+        return pl.concat_str(pl.lit(f'"{name}":"'), pl.col(source), pl.lit('"'))
+    encoded = pl.struct(pl.col(source).alias(name)).struct.json_encode()
+    return pl.when(pl.col(source).is_not_null()).then(encoded.str.strip_prefix("{").str.strip_suffix("}"))
 
 
 # Cells
 
-_NUMERIC = frozenset({"integer", "number"})
 _MISFIT = "misfit: "
 _MANY = 20_000
 
@@ -454,6 +426,7 @@ class CellConverter:
     Attributes:
         unknown: The columns of the file that the schema does not know, if they leave.
         leaving: The known columns of the file that leave.
+        may_misfit: The columns whose text may leave in `additional_properties`.
         has_row_number: Whether the row number leaves.
         has_extra: Whether `additional_properties` leaves.
     """
@@ -496,39 +469,32 @@ class CellConverter:
             block: Some rows.
 
         Returns:
-            Columns of text: numbers as in JSON, times in the fixed-width form, null where a cell is blank or does
-            not fit; and the names of further columns that hold the text of the cells that do not fit.
+            The columns: integers as such, other numbers as text that is JSON, times as text in the fixed-width form,
+            null where a cell is blank or does not fit; and the names of further columns, with the text of the cells
+            that do not fit.
 
         Raises:
             IrregularError: If there is too much that is unusual.
         """
         frame = block.frame(self._header, self._needed)
-        changed: list[pl.Series] = []
-        misfits: list[str] = []
-        for name in _where_any(frame, {name: self._is_unusual(name) for name in self._typed}):
-            series = frame[name]
-            unusual = frame.select(self._is_unusual(name).fill_null(value=False)).to_series()
-            texts = series.filter(unusual).unique().to_list()
-            values = self._converted(self.kind(name), texts)
-            unfit = [text for text, value in values.items() if value is None]
-            if len(unfit) == len(values):
-                changed.append(series.set(unusual, None))
-            else:
-                changed.append(series.replace(texts, list(values.values())))
-            if unfit and self.has_extra:
-                misfit = unusual if len(unfit) == len(values) else series.is_in(unfit)
-                changed.append(series.set(~misfit, None).alias(_MISFIT + name))
-                misfits.append(_MISFIT + name)
-        return frame.with_columns(changed), misfits
+        typed = frame.select(self._converted(frame, name) for name in self._typed)
+        misfits = [
+            name for name in self._typed if self.has_extra and typed[name].null_count() > frame[name].null_count()
+        ]
+        texts = [frame[name].set(typed[name].is_not_null(), None).alias(_MISFIT + name) for name in misfits]
+        return frame.with_columns(*typed.get_columns(), *texts), [_MISFIT + name for name in misfits]
 
-    def _is_unusual(self, name: str) -> pl.Expr:
-        """Mark the cells that do not stand in JSON as they do in the file."""
+    def _converted(self, frame: pl.DataFrame, name: str) -> pl.Expr:
         kind = self.kind(name)
-        if kind == "timestamp":
-            return pl.col(name).is_not_null()
-        return ~pl.col(name).str.contains(_JSON_INTEGER if kind == "integer" else _JSON_NUMBER)
+        if kind == "integer":  # takes what the ordinary path takes: a sign and digits, within 64 bits
+            return pl.col(name).cast(pl.Int64, strict=False)
+        unusual = frame[name]
+        if kind == "number":
+            unusual = unusual.filter(~unusual.str.contains(_JSON_NUMBER))
+        texts = unusual.unique().drop_nulls().to_list()
+        return pl.col(name).replace(texts, self._one_by_one(kind, texts)) if texts else pl.col(name)
 
-    def _converted(self, kind: Kind, texts: list[str]) -> dict[str, str | None]:
+    def _one_by_one(self, kind: Kind, texts: list[str]) -> list[str | None]:
         """Convert texts as the ordinary path does."""
         if kind == "timestamp":
             if len(self._timestamps) > _MANY:
@@ -537,11 +503,11 @@ class CellConverter:
             for text in texts:
                 if text not in known:
                     known[text] = convert_cell("timestamp")(text)
-            return {text: known[text] for text in texts}
+            return [known[text] for text in texts]
         if len(texts) > _MANY:
             raise IrregularError
-        converted = {text: convert_cell(kind)(text) for text in texts}
-        return {text: None if value is None else str(value) for text, value in converted.items()}
+        values = [convert_cell(kind)(text) for text in texts]
+        return [None if value is None else str(value) for value in values]
 
 
 # Tables
@@ -576,7 +542,9 @@ class Tabler:
         """
         frame, misfits = self._cells.convert(block)
         for name in self._cells.leaving:
-            if self._cells.kind(name) == "number" and not frame[name].str.contains(_FITS_DECIMAL).all():
+            if self._cells.kind(name) == "number" and not frame[name].str.contains(_FITS_DECIMAL).all(
+                ignore_nulls=True
+            ):
                 raise IrregularError
         return frame.select(self._column(name, block, misfits).alias(name) for name in self._form.selected)
 
@@ -695,7 +663,7 @@ class Conversion(t.Generic[TResult]):
         return Rest(self.header, self.rows, reader, reader.rows())
 
 
-def record_lines(content: t.BinaryIO, form: RowFormat, stream: str) -> Conversion[bytes]:
+def record_lines(content: t.BinaryIO, form: RowFormat, stream: str) -> Conversion[list[bytes]]:
     """Make RECORD messages of a file.
 
     Args:
@@ -704,10 +672,10 @@ def record_lines(content: t.BinaryIO, form: RowFormat, stream: str) -> Conversio
         stream: The name of the stream.
 
     Returns:
-        The conversion, whose results are whole lines.
+        The conversion, whose results are whole lines, when put together.
     """
     before = f'{{"type":"RECORD","stream":{json.dumps(stream)},"record":'
-    after = f',"time_extracted":"{format_timestamp(datetime.now(UTC))}"}}'
+    after = f'"time_extracted":"{format_timestamp(datetime.now(UTC))}"}}'
     return Conversion(content, lambda header: Liner(header, form, before=before, after=after).convert)
 
 
@@ -730,7 +698,7 @@ def json_pieces(
         liner = Liner(header, form)
 
         def convert(block: Block) -> list[tuple[int, bytes]]:
-            lines = liner.convert(block)
+            lines = b"".join(liner.convert(block))
             pieces = [(block.rows, lines)] if block.rows <= most_rows else list(_cut(lines, most_rows))
             return [(rows, igzip.compress(data, 1) if compress else data) for rows, data in pieces]
 

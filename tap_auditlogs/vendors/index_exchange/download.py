@@ -66,17 +66,21 @@ class Downloader:
         """
         content = _temporary_file()
         try:
-            for _ in range(MD5_TRIES):
-                sink = _Sink(content, self._cancelled)
-                self._client.fetch_file(file.url, sink.open, what=f"file {file.key}")
-                if sink.md5 == file.md5:
-                    content.seek(0)
-                    return content
-            msg = f"its bytes do not match the listed md5, at {MD5_TRIES} tries"
-            raise Md5Error(msg, where=f"index_exchange: file {file.key}", advice="The next run tries again")
+            self._fill(content, file)
         except BaseException:
             content.close()
             raise
+        content.seek(0)
+        return content
+
+    def _fill(self, content: t.BinaryIO, file: ListedFile) -> None:
+        for _ in range(MD5_TRIES):
+            sink = _Sink(content, self._cancelled)
+            self._client.fetch_file(file.url, sink.open, what=f"file {file.key}")
+            if sink.md5 == file.md5:
+                return
+        msg = f"its bytes do not match the listed md5, at {MD5_TRIES} tries"
+        raise Md5Error(msg, where=f"index_exchange: file {file.key}", advice="The next run tries again")
 
 
 class _Sink:

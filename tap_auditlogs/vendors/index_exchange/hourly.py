@@ -72,8 +72,8 @@ class Names:
         buyers: By dsp_id and trading_desk_id.
     """
 
-    dsps: Mapping[int, str]
-    buyers: Mapping[tuple[int, int], str]
+    dsps: Mapping[int, str | None]
+    buyers: Mapping[tuple[int, int], str | None]
 
 
 def total_rows(content: t.BinaryIO, dimensions: Sequence[str]) -> dict[Group, Totals]:

@@ -123,7 +123,7 @@ def _has_parts(entry: Row) -> bool:
 
 def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
     if not isinstance(entry, dict):
-        raise ValueError("is not an object")
+        raise ValueError("is not an object")  # noqa: TRY004 - one kind of error for all that is no file
     subscription_id = _integer(entry.get("subscriptionID"))
     hour = _hour(entry.get("hour"))
     in_parts = _has_parts(entry)
@@ -133,7 +133,7 @@ def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
     for number, part in enumerate(parts):  # the vendor's page names no part number: the position counts
         key = FileKey(hour, event_type, subscription_id, number)
         if not isinstance(part, dict):
-            raise ValueError(f"({key}) is not an object")
+            raise ValueError(f"({key}) is not an object")  # noqa: TRY004 - likewise
         details = {name: value for name, value in {**entry, **part}.items() if name not in _KEYS_TAKEN}
         md5, url = part.get("md5sum"), part.get("downloadURL")
         if not isinstance(md5, str) or not _MD5.fullmatch(md5.lower()):

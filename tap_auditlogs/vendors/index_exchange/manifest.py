@@ -205,7 +205,7 @@ class Manifest:
         return entries[key.part] if key.part < len(entries) else None
 
 
-def work_due(
+def work_due(  # noqa: PLR0913 - all that the decision rests on
     key: FileKey,
     md5: str,
     manifest: Manifest,
@@ -257,7 +257,7 @@ def _works(entry: _Entry) -> frozenset[Work]:
 def _parse(word: str) -> _Entry | None:
     match = _WORD.fullmatch(word)
     if match is None:
-        raise ValueError(word)
+        raise ValueError(repr(word))
     if match[1] is None:
         return None
     entry = _Entry(match[1], match[2])

@@ -13,7 +13,7 @@ from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.hourly import Names
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -38,7 +38,7 @@ class ReferenceStream(AuditStream, abc.ABC):
     """
 
     path: t.ClassVar[str]
-    source_name = staticmethod(_as_it_is)
+    source_name: t.ClassVar[Callable[[str], str]] = staticmethod(_as_it_is)
     replication_key = None
 
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
@@ -111,10 +111,10 @@ def fetch_names(client: IndexExchangeClient) -> Names:
     Returns:
         The names. Where a mapping holds an id twice, its first name counts.
     """
-    dsps: dict[int, str] = {}
+    dsps: dict[int, str | None] = {}
     for row in _rows_if_allowed(client, Dsps.path):
         dsps.setdefault(_id(row, "dsp_id"), row.get("dsp_name"))
-    buyers: dict[tuple[int, int], str] = {}
+    buyers: dict[tuple[int, int], str | None] = {}
     for row in _rows_if_allowed(client, Buyers.path):
         buyers.setdefault((_id(row, "dsp_id"), _id(row, "trading_desk_id")), row.get("buyer_name"))
     return Names(dsps, buyers)

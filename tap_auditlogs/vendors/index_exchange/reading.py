@@ -50,7 +50,7 @@ RATIO_FREE_BYTES = 256 << 20
 """Up to this size no ratio is too large."""
 
 REPLACEMENT = "\ufffd"
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _LARGEST_NUMBER = 64  # characters; beyond it is text
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
@@ -287,9 +287,8 @@ class CellShaper:
             text = row[position]
             if not text:
                 continue
-            if convert is None:
-                extra[name] = text
-            elif (value := convert(text)) is None:
+            value = convert(text) if convert is not None else None
+            if value is None:
                 extra[name] = text
             else:
                 record[name] = value

@@ -19,7 +19,7 @@ from importlib import import_module
 
 from singer_sdk import typing as th
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, StateError, TapError
+from tap_auditlogs.core.errors import ApiError, CredentialsError, StateError, TapError, TransientError
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp
 from tap_auditlogs.vendors.index_exchange.archive import Archive
@@ -111,7 +111,7 @@ class Files(AuditStream):
     name = "index_exchange_files"
     primary_keys = ("event_type", "subscription_id", "hour", "part")
     replication_key = "md5sum"
-    source_name = staticmethod(_listed_name)
+    source_name: t.ClassVar[Callable[[str], str]] = staticmethod(_listed_name)
     derived_properties = ("event_type", "subscription_id", "hour", "part", "parts", "md5sum")
     schema = th.PropertiesList(
         th.Property("event_type", th.StringType(nullable=False), required=True, description="impressions or bids."),
@@ -182,7 +182,7 @@ class Files(AuditStream):
         self, files: Sequence[ListedFile], manifest: Manifest
     ) -> Iterator[tuple[ListedFile, set[Work], TapError | None]]:
         """Do what is due; a file that fails does not keep the others from being read."""
-        refused_in_a_row = 0
+        given_up_in_a_row = 0
         downloader = Downloader(self._client)
         with Prefetcher[FileTask](downloader, self.settings["max_concurrency"]) as prefetcher:
             for task, download in prefetcher.results(self._tasks(files, manifest)):
@@ -191,13 +191,13 @@ class Files(AuditStream):
                 file = task.file
                 try:
                     file, content = self._content(task, download, downloader)
-                    refused_in_a_row = 0
+                    given_up_in_a_row = 0
                 except CredentialsError:
                     raise
                 except TapError as error:
                     failure = error
-                    refused_in_a_row += not isinstance(error, ApiError) or error.status is None
-                    if _is_about_all_files(error) or refused_in_a_row >= _FAILURES_IN_A_ROW:
+                    given_up_in_a_row += isinstance(error.__cause__, TransientError)
+                    if _is_about_all_files(error) or given_up_in_a_row >= _FAILURES_IN_A_ROW:
                         raise
                 else:
                     try:
@@ -257,19 +257,19 @@ class Files(AuditStream):
         return current
 
     def _do(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[Work]:
-        """Do the work on a file; its own record comes last, when all that it stands for is there."""
+        """Do the work on a file; its own record comes when the rows that it stands for are there."""
         for stream in self._readers:
             if stream.work in task.works and content is not None and stream.event_type == task.file.key.event_type:
                 content.seek(0)
                 stream.write_file(task.file, content)
                 yield stream.work
+        if Work.RECORD in task.works:
+            yield Work.RECORD
         if Work.ARCHIVE in task.works and content is not None:
             if not self._archive.holds(task.file):
                 content.seek(0)
                 self._archive.keep(task.file, content)
             yield Work.ARCHIVE
-        if Work.RECORD in task.works:
-            yield Work.RECORD
 
     def _try_newest(self, files: Sequence[ListedFile]) -> list[Record]:
         """For `--test`: read the beginning of one file of each event type; nothing is archived or remembered."""
@@ -333,12 +333,11 @@ class Files(AuditStream):
             holes = [hour for hour in missing_hours(there) if hour < settled and self._wants_hour(hour)]
             if holes:
                 self.logger.warning(
-                    "No file of %s is listed for %d hours between others (%s%s), although they are older than %d hours.",
+                    "No file of %s is listed for %d hours between others, older than they should be to appear: %s%s.",
                     group,
                     len(holes),
                     ", ".join(f"{hour:%Y-%m-%dT%H}" for hour in holes[:_HOURS_NAMED]),
                     ", ..." if len(holes) > _HOURS_NAMED else "",
-                    LATENESS / timedelta(hours=1),
                 )
 
     def _wants_hour(self, hour: datetime) -> bool:
@@ -455,7 +454,7 @@ class FileReader(AuditStream, abc.ABC):
     event_type: t.ClassVar[str] = "impressions"
     work: t.ClassVar[Work]
 
-    def get_pages(self, context: Context | None) -> Iterable[list[Record]]:  # noqa: ARG002, PLR6301 - the base's signature
+    def get_pages(self, context: Context | None) -> Iterable[list[Record]]:  # noqa: ARG002 - the base's signature
         """Read nothing: `Files` calls `write_file`.
 
         Args:
@@ -475,15 +474,16 @@ class FileReader(AuditStream, abc.ABC):
         """
         self.write_schema()
         with self.get_record_counter() as counter:
-            self.count = counter.increment
+            self._counter = counter
             yield
 
     def count(self, records: int) -> None:
-        """Count records; replaced while the stream is being written.
+        """Count records that have been written.
 
         Args:
             records: How many.
         """
+        self._counter.increment(records)
 
     @property
     def subject(self) -> object:
@@ -520,6 +520,14 @@ class FileReader(AuditStream, abc.ABC):
         """
 
 
+def _bulk_is_installed() -> bool:
+    try:
+        import_module("tap_auditlogs.vendors.index_exchange.bulk")
+    except ImportError:
+        return False
+    return True
+
+
 def _file_properties(file: ListedFile) -> Record:
     return {
         "subscription_id": file.key.subscription_id,
@@ -551,13 +559,15 @@ class RowReaderStream(FileReader, abc.ABC):
             UnreadableFileError: If it cannot be read to its end.
             BatchError: If a BATCH file cannot be written.
         """
-        if self._bulk is None or self.ABORT_AT_RECORD_COUNT is not None:
+        if not self._can_go_in_bulk or self.ABORT_AT_RECORD_COUNT is not None:
             super().write_file(file, content)
             return
+        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
+
         fixed = self._fixed(file)
-        form = self._bulk.RowFormat(self.columns, fixed, self.selected_properties())
+        form = bulk.RowFormat(self.columns, fixed, self.selected_properties())
         if self._batch_files is None:
-            rest = self._write_lines(self._bulk.record_lines(content, form, self.name))
+            rest = self._write_lines(bulk.record_lines(content, form, self.name))
         else:
             rest = self._write_batch_files(self._batch_files, file, content, form)
         if rest is not None:
@@ -568,39 +578,37 @@ class RowReaderStream(FileReader, abc.ABC):
                 self.write_page(page)
                 self.count(len(page))
 
-    def _write_lines(self, conversion: bulk.Conversion[bytes]) -> bulk.Rest | None:
+    def _write_lines(self, conversion: bulk.Conversion[list[bytes]]) -> bulk.Rest | None:
         self._note_header(conversion.header)
         for rows, lines in conversion.results():
-            self.write_lines(lines)
+            self.write_lines(*lines)
             self.count(rows)
         return conversion.rest()
 
     def _write_batch_files(
         self, files: BatchFiles, file: ListedFile, content: t.BinaryIO, form: bulk.RowFormat
     ) -> bulk.Rest | None:
-        module = t.cast("type[bulk]", self._bulk)
-        conversion = files.convert(module, content, form)
+        conversion = files.convert(content, form)
         self._note_header(conversion.header)
-        urls, rows = files.write(module, conversion, f"{self.name}-{file.name}")
+        urls, rows = files.write(conversion, f"{self.name}-{file.name}")
         if urls:
             self.write_batch(files.encoding, urls)
         self.count(rows)
         return conversion.rest()
 
     @cached_property
-    def _bulk(self) -> t.Any:
-        """The module of the bulk path; None where it cannot be used."""
+    def _can_go_in_bulk(self) -> bool:
+        """Whether the bulk path is installed and records leave as they are."""
         if self.is_mapped():
             self.logger.info("Stream maps or flattening are configured: records are written one by one.")
-            return None
-        try:
-            return import_module("tap_auditlogs.vendors.index_exchange.bulk")
-        except ImportError:
-            self.logger.warning(
-                "tap-auditlogs[bulk] is not installed: files are read record by record, which takes many times longer%s.",
-                ", and no BATCH files are written" if self.config.get("batch_config") else "",
-            )
-            return None
+            return False
+        if _bulk_is_installed():
+            return True
+        self.logger.warning(
+            "tap-auditlogs[bulk] is not installed: files are read record by record, which takes many times longer%s.",
+            ", and no BATCH files are written" if self.config.get("batch_config") else "",
+        )
+        return False
 
     @cached_property
     def _batch_files(self) -> BatchFiles | None:
@@ -692,12 +700,12 @@ class Hourly(FileReader):
 
     @cached_property
     def _total_rows(self) -> Callable[[t.BinaryIO, Sequence[str]], dict[Group, Totals]]:
-        try:
-            module = import_module("tap_auditlogs.vendors.index_exchange.bulk")
-        except ImportError:
+        if not _bulk_is_installed():
             self.logger.warning("tap-auditlogs[bulk] is not installed: files are read row by row, which takes long.")
             return total_rows
-        return t.cast("Callable[[t.BinaryIO, Sequence[str]], dict[Group, Totals]]", module.total_rows)
+        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
+
+        return bulk.total_rows
 
     @cached_property
     def _names(self) -> Names:

@@ -12,5 +12,6 @@ VENDOR = Vendor(
     settings=SETTINGS,
     streams=(AuditTrail,),
     connect=connect,
+    audit_streams=("openx_audit_trail",),
     check_settings=check_settings,
 )

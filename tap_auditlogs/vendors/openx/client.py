@@ -100,7 +100,7 @@ def check_answer(response: ApiResponse) -> None:
     kind = payload.get("type") if isinstance(payload, dict) else None
     if status < HTTPStatus.BAD_REQUEST or not isinstance(kind, str):
         return  # judged by its HTTP status, and then by its rows
-    answer = f"HTTP {status}, {kind:.40a}"
+    answer = f"HTTP {status}, {kind[:40]!a}"
     if status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
         raise RefusedError("this may not be read or is not there", where=_WHERE, answer=answer, status=status)
     if status == HTTPStatus.BAD_REQUEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import typing as t
 from urllib.parse import parse_qs
@@ -81,6 +82,9 @@ class CookieAuthenticator(TokenAuthenticator):
         request.headers["Cookie"] = f"{COOKIE}={token}"
 
     def _signature(self, **values: str) -> AuthBase:
+        # At DEBUG they write what they sign: tokens, cookies and all.
+        for library in ("oauthlib", "requests_oauthlib"):
+            logging.getLogger(library).setLevel(logging.WARNING)
         # Only who logs in this way has to load it; it ships no types.
         from requests_oauthlib import OAuth1  # type: ignore[import-untyped]  # noqa: PLC0415 - as said
 

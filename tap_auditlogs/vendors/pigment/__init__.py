@@ -12,4 +12,5 @@ VENDOR = Vendor(
     settings=SETTINGS,
     streams=(AuditEvents,),
     connect=connect,
+    audit_streams=("pigment_audit_events",),
 )

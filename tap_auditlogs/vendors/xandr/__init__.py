@@ -12,5 +12,6 @@ VENDOR = Vendor(
     settings=SETTINGS,
     streams=(ChangeLog, ChangeLogDetail),
     connect=connect,
+    audit_streams=("xandr_change_log_detail",),
     check_settings=check_settings,
 )

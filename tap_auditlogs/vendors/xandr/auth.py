@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
 
 WHAT = "login"
+LOGIN_PATH = "/auth"
 
 # Vendor page on authentication: a token lives two hours from its latest use, and 24 hours at most.
 TOKEN_LIFETIME_SECONDS = 24 * 3600.0
@@ -62,7 +63,7 @@ class SessionAuthenticator(TokenAuthenticator):
         self._throttle.wait()
         request = requests.Request(
             "POST",
-            self._settings["api_url"].rstrip("/") + "/auth",
+            self._settings["api_url"].rstrip("/") + LOGIN_PATH,
             json={"auth": {"username": self._settings["username"], "password": self._settings["password"]}},
         )
         response = self._client.send(request, what=WHAT, authenticated=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import typing as t
 from datetime import UTC, datetime
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
 from tap_auditlogs.core.http import HttpClient, HttpOptions, Throttle
 from tap_auditlogs.core.http.retry import parse_retry_after
 from tap_auditlogs.core.redaction import redact
-from tap_auditlogs.vendors.xandr.auth import SessionAuthenticator
+from tap_auditlogs.vendors.xandr.auth import LOGIN_PATH, SessionAuthenticator
 
 if t.TYPE_CHECKING:
     from tap_auditlogs.core.http import ApiResponse
@@ -18,6 +19,9 @@ if t.TYPE_CHECKING:
 
 # What to wait where the vendor throttles without saying how long. Unknown; its window is thought to be a minute.
 DEFAULT_WAIT_SECONDS = 60.0
+
+# Likewise for a login: the window of its limit is five minutes; a public client waits this long.
+LOGIN_WAIT_SECONDS = 150.0
 
 _WHERE = "xandr"
 _LONGEST_QUOTE = 120
@@ -127,12 +131,13 @@ def check_status(response: ApiResponse) -> None:
 
 def _throttled(response: ApiResponse) -> TransientError:
     told = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+    unless_told = LOGIN_WAIT_SECONDS if urlsplit(response.url).path.endswith(LOGIN_PATH) else DEFAULT_WAIT_SECONDS
     return TransientError(
         "too many requests",
         where=_WHERE,
         answer=response.describe(),
         status=HTTPStatus.TOO_MANY_REQUESTS,
-        retry_after=DEFAULT_WAIT_SECONDS if told is None else told,
+        retry_after=unless_told if told is None else told,
     )
 
 

@@ -1,0 +1,308 @@
+"""The command `auditlogs-ocsf`: a Singer mapper that adds the stream `audit_events`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import typing as t
+from dataclasses import dataclass
+
+from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.singerlib.messages import Message, SchemaMessage
+
+from tap_auditlogs.core.redaction import redact_all_logging
+from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
+from tap_auditlogs.core.sdk_hooks import HookedMapper
+from tap_auditlogs.core.settings import check_config, with_defaults, without_absent
+from tap_auditlogs.ocsf import schema
+from tap_auditlogs.ocsf.mapping import Options
+from tap_auditlogs.ocsf.reader import LineReader
+from tap_auditlogs.ocsf.translator import Translator
+from tap_auditlogs.ocsf.writer import LineWriter
+from tap_auditlogs.vendors import VENDORS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import PurePath
+
+    import click
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+    from tap_auditlogs.core.vendor import Vendor
+    from tap_auditlogs.ocsf.mapping import Record, StreamMapping
+
+logger = logging.getLogger(__name__)
+
+Json: t.TypeAlias = "dict[str, t.Any]"
+
+
+@dataclass
+class _EventMessage(Message):
+    """A RECORD of `audit_events` as it is encoded."""
+
+    record: Record
+    time_extracted: t.Any
+
+    def to_dict(self) -> Json:
+        message: Json = {"type": "RECORD", "stream": schema.NAME, "record": self.record}
+        if self.time_extracted is not None:
+            message["time_extracted"] = self.time_extracted
+        return message
+
+
+class OcsfMapper(HookedMapper):
+    """Adds the stream audit_events, OCSF 1.8.0, to what tap-auditlogs extracts.
+
+    Every message passes as it is; the event of a record follows the record, and so comes before the STATE that
+    covers it.
+    """
+
+    name = "auditlogs-ocsf"
+    package_name = "tap-auditlogs"
+    vendors: t.ClassVar[Sequence[Vendor]] = VENDORS
+    capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    config_jsonschema: t.ClassVar[Json] = th.PropertiesList(
+        th.Property(
+            "only_unified",
+            th.BooleanType,
+            default=False,
+            title="Only the unified stream",
+            description="Leave out the vendors' own streams, Index Exchange's included; only audit_events goes on.",
+        ),
+        th.Property(
+            "include_usage_events",
+            th.BooleanType,
+            default=False,
+            title="Include usage events",
+            description="Map cryptolens_events as well: what the account's own software registers about its users.",
+        ),
+        th.Property(
+            "hash_license_keys",
+            th.BooleanType,
+            default=True,
+            title="Hash license keys",
+            description="Put SHA-256 hashes in place of the license keys of Cryptolens in audit_events.",
+        ),
+        th.Property(
+            "include_raw_data",
+            th.BooleanType,
+            default=False,
+            title="Include raw data",
+            description="Put the source record, without secrets, as JSON text into the raw_data of each event.",
+        ),
+        additional_properties=False,
+    ).to_dict()
+
+    def __init__(
+        self,
+        *,
+        writer: LineWriter | None = None,
+        config: dict[str, t.Any] | PurePath | str | list[PurePath | str] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+    ) -> None:
+        """Check the settings and load the mappings.
+
+        Args:
+            writer: Standard output.
+            config: The settings.
+            parse_env_config: Whether settings come from the environment, too.
+            validate_config: Whether to refuse wrong settings.
+        """
+        writer = writer or LineWriter()
+        super().__init__(
+            config=config,
+            parse_env_config=parse_env_config,
+            validate_config=validate_config,
+            message_writer=writer,
+        )
+        self._translators = dict(self._load_translators())
+        self._schema_is_written = False
+        self.message_reader = LineReader(
+            writer,
+            watched=self._translators,
+            dropped=self._vendor_streams() if self.config["only_unified"] else (),
+            unreadable=self._map_unreadable,
+        )
+
+    # Settings
+
+    def prepare_config(self, config: Json) -> Json:
+        """Leave out nulls, and fill in defaults.
+
+        Args:
+            config: The settings as given.
+
+        Returns:
+            The settings to work with.
+        """
+        return with_defaults(without_absent(config, ()), self.config_jsonschema)
+
+    def config_faults(self, config: Json) -> list[str]:
+        """Check the settings.
+
+        Args:
+            config: The settings to work with.
+
+        Returns:
+            One message per fault.
+        """
+        return check_config(config, self.config_jsonschema, ())
+
+    def _load_translators(self) -> Iterator[tuple[str, Translator]]:
+        options = Options(
+            include_usage_events=self.config["include_usage_events"],
+            hash_license_keys=self.config["hash_license_keys"],
+        )
+        for vendor in self.vendors:
+            if not vendor.audit_streams:
+                continue
+            mappings: Sequence[StreamMapping] = vendor.load("ocsf").create(options)
+            for mapping in mappings:
+                yield (
+                    mapping.stream,
+                    Translator(vendor.name, mapping, include_raw_data=self.config["include_raw_data"]),
+                )
+
+    def _vendor_streams(self) -> set[str]:
+        names: set[str] = set()
+        for vendor in self.vendors:
+            for stream in vendor.streams:
+                names.add(stream.name)  # type: ignore[misc] # the SDK's stub knows it of instances only
+        return names
+
+    @property
+    def mapped_streams(self) -> Collection[str]:
+        """The streams whose records become audit events under these settings."""
+        return self._translators.keys()
+
+    # Messages: what is returned is added behind the line, which has passed already.
+
+    def map_schema_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - the SDK's signature
+        """Announce `audit_events` behind the first audit stream.
+
+        Args:
+            message_dict: A SCHEMA message.
+
+        Yields:
+            The SCHEMA message, once.
+        """
+        if not self._schema_is_written:
+            self._schema_is_written = True
+            yield SchemaMessage(schema.NAME, schema.SCHEMA, [schema.KEY])
+
+    def map_record_message(self, message_dict: Json) -> Iterable[Message]:
+        """Make the event of a record.
+
+        Args:
+            message_dict: A RECORD message.
+
+        Yields:
+            The event.
+        """
+        yield from self.map_schema_message(message_dict)
+        time_extracted = message_dict.get("time_extracted")
+        event = self._translators[message_dict["stream"]].translate(message_dict.get("record"), time_extracted)
+        yield _EventMessage(event, event["ingested_at"])
+
+    def map_state_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - the SDK's signature
+        """Add nothing.
+
+        Args:
+            message_dict: A STATE message.
+
+        Returns:
+            Nothing.
+        """
+        return ()
+
+    def map_activate_version_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - likewise
+        """Add nothing: events of earlier versions stay true.
+
+        Args:
+            message_dict: An ACTIVATE_VERSION message.
+
+        Returns:
+            Nothing.
+        """
+        return ()
+
+    def map_batch_message(self, message_dict: Json) -> Iterable[Message]:
+        """Add nothing, and say so: the tap writes no BATCH of an audit stream.
+
+        Args:
+            message_dict: A BATCH message.
+
+        Returns:
+            Nothing.
+        """
+        logger.warning("A BATCH of `%s` passes without audit events: they are made of RECORDs.", message_dict["stream"])
+        return ()
+
+    def _map_unreadable(self, stream: str, line: bytes) -> None:
+        for message in self.map_schema_message({}):
+            self.write_message(message)
+        self.write_message(_EventMessage(self._translators[stream].unreadable(line), None))
+
+    def process_endofpipe(self) -> None:
+        """Say how it went."""
+        understood = sum(translator.counts[True] for translator in self._translators.values())
+        failed = {name: each.counts[False] for name, each in self._translators.items() if each.counts[False]}
+        logger.info("%d records became audit events.", understood + sum(failed.values()))
+        if failed:
+            told = ", ".join(f"{count} of `{name}`" for name, count in failed.items())
+            logger.warning("Not understood were %s; each became an event that says so.", told)
+        foreign = t.cast("LineReader", self.message_reader).foreign
+        if foreign:
+            logger.warning("%d lines are no Singer messages; they have passed as they are.", foreign)
+
+    # Command line
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command, with logging that never shows URLs.
+
+        Returns:
+            The command.
+        """
+        redact_all_logging()
+        return super().get_singer_command()
+
+    @classmethod
+    def invoke(  # type: ignore[override] # as in the SDK's own InlineMapper.invoke
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: t.Any = None,
+        file_input: t.IO[str] | None = None,
+    ) -> None:
+        """Run the mapper; the process's exit code is the run's.
+
+        Args:
+            about: Print what the mapper is instead.
+            about_format: In which form.
+            config: The configuration as the command line parsed it.
+            file_input: A file to read instead of standard input.
+        """
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        writer = LineWriter()
+
+        def work() -> int:
+            mapper = cls(
+                writer=writer,
+                config=config.config if config else None,
+                parse_env_config=bool(config and config.parse_env),
+            )
+            relax_garbage_collection()
+            mapper.listen(file_input)
+            return EXIT_COMPLETE
+
+        sys.exit(run_process(work, writer))

@@ -1,0 +1,181 @@
+"""Standard input of the mapper: passes lines as they are, and parses only those that it must understand."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import typing as t
+from collections import Counter
+
+import msgspec
+from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
+
+from tap_auditlogs.core.http.response import decode_json
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from tap_auditlogs.ocsf.writer import LineWriter
+
+logger = logging.getLogger(__name__)
+
+_BLOCK_BYTES: t.Final = 1 << 20
+
+# How nearly every tap begins its messages. With an escape in the stream's name, or the keys in another order, the
+# message has to be parsed. (A key that comes twice is nothing a tap writes, nor two targets agree on.)
+_HEAD: t.Final = re.compile(
+    rb'\{"type": ?"(?:(STATE)"|(RECORD|SCHEMA|BATCH|ACTIVATE_VERSION)", ?"stream": ?"([^"\\]*)")'
+)
+
+_ABOUT_A_STREAM: t.Final = frozenset({"RECORD", "SCHEMA", "BATCH", "ACTIVATE_VERSION"})
+
+
+class _Envelope(msgspec.Struct):
+    """The two keys that decide where a message goes; the rest is skipped."""
+
+    type: str
+    stream: str | None = None
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+
+
+class LineReader(GenericSingerReader[bytes]):
+    """Sends every line to the writer in the order in which it came, and calls back for the watched streams.
+
+    A line has been passed on when its callback is called.
+
+    Attributes:
+        foreign: How many lines were no Singer messages. They pass, too: to refuse them is the target's business.
+    """
+
+    def __init__(
+        self,
+        writer: LineWriter,
+        *,
+        watched: Collection[str],
+        dropped: Collection[str],
+        unreadable: Callable[[str, bytes], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            writer: Takes what passes.
+            watched: The streams whose messages the callbacks want.
+            dropped: The streams whose messages do not pass.
+            unreadable: Called with the stream and the line, for a RECORD of a watched stream that is no JSON.
+        """
+        super().__init__()
+        self._writer = writer
+        self._watched = frozenset(watched)
+        self._dropped = frozenset(dropped)
+        self._unreadable = unreadable
+        self.foreign = 0
+
+    @property
+    def default_input(self) -> t.IO[bytes]:
+        """Standard input."""
+        return sys.stdin.buffer
+
+    def deserialize_json(self, line: bytes) -> dict[str, t.Any]:
+        """Parse a message, every digit kept.
+
+        Args:
+            line: The message.
+
+        Returns:
+            The message.
+
+        Raises:
+            ValueError: If it is no JSON.
+        """
+        return t.cast("dict[str, t.Any]", decode_json(line))
+
+    def process_lines(
+        self,
+        file_input: t.IO[bytes] | None,
+        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
+    ) -> Counter[str]:
+        """Read to the end.
+
+        Args:
+            file_input: A file of text or of bytes; standard input if there is none.
+            callbacks: What to call for the messages of watched streams, by their type.
+
+        Returns:
+            How many messages there were of each type.
+        """
+        counts: Counter[str] = Counter()
+        for block in _blocks(getattr(file_input, "buffer", file_input) or self.default_input):
+            self._process(block, callbacks, counts)
+            self._writer.flush()
+        return counts
+
+    def _process(
+        self, block: bytes, callbacks: dict[str, Callable[[dict[str, t.Any]], None]], counts: Counter[str]
+    ) -> None:
+        passing = position = 0  # where the lines begin that pass and have not been passed on yet
+        run = b""  # the head of messages of the stream that just passes, most likely that of the next one as well
+        records = 0
+        while position < len(block):
+            end = block.find(b"\n", position) + 1 or len(block)
+            if run and block.startswith(run, position):
+                records += 1
+                position = end
+                continue
+            head = _HEAD.match(block, position)
+            kind, stream = _read_head(head) if head else self._read_envelope(block[position:end])
+            counts[kind] += 1
+            is_watched, is_dropped = stream in self._watched, stream in self._dropped
+            if head and kind == SingerMessageType.RECORD and not is_watched and not is_dropped:
+                run = head[0]
+            if is_watched or is_dropped:
+                self._writer.pass_on(block[passing : position if is_dropped else end])
+                passing = end
+            if is_watched:
+                self._call_back(kind, t.cast("str", stream), block[position:end], callbacks)
+            position = end
+        self._writer.pass_on(block[passing:])
+        counts[SingerMessageType.RECORD] += records
+
+    def _read_envelope(self, line: bytes) -> tuple[str, str | None]:
+        try:
+            envelope = _envelopes.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            if line.strip():
+                self.foreign += 1
+            return "other", None
+        return envelope.type, envelope.stream if envelope.type in _ABOUT_A_STREAM else None
+
+    def _call_back(
+        self, kind: str, stream: str, line: bytes, callbacks: dict[str, Callable[[dict[str, t.Any]], None]]
+    ) -> None:
+        try:
+            message = self.deserialize_json(line)
+        except ValueError:
+            if kind == SingerMessageType.RECORD:
+                self._unreadable(stream, line)
+            return
+        callbacks[SingerMessageType(kind)](message)
+
+
+def _read_head(head: re.Match[bytes]) -> tuple[str, str | None]:
+    if head[1]:
+        return "STATE", None
+    return head[2].decode(), head[3].decode(errors="replace")
+
+
+def _blocks(source: t.IO[bytes]) -> Iterator[bytes]:
+    """Read what there is, in whole lines; the last line of all may lack its line feed."""
+    read = getattr(source, "read1", source.read)
+    pieces: list[bytes] = []
+    while data := read(_BLOCK_BYTES):
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            yield b"".join([*pieces, data[:cut]])
+            pieces = [data[cut:]]
+        else:
+            pieces.append(data)
+    if rest := b"".join(pieces):
+        yield rest

@@ -1,0 +1,96 @@
+"""Values that OCSF refuses, and secrets that must not enter."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import typing as t
+from functools import lru_cache
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST_ADDRESS = 40
+
+# OCSF 1.8.0's `email_t`, with a range that reads like a slip (`+-/`) as it stands there.
+_EMAIL = re.compile(r"[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+", re.ASCII)
+
+
+@lru_cache(maxsize=4096)
+def is_ip(text: str) -> bool:
+    """Say whether OCSF takes a text as an IP address.
+
+    Args:
+        text: For example `192.0.2.1`; a redacted or empty one is none.
+
+    Returns:
+        Whether it does.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    # A scope may hold anything, and OCSF's pattern knows dotted quads only behind `::`.
+    return len(text) <= _LONGEST_ADDRESS and "%" not in text and (address.version == 4 or "." not in text)  # noqa: PLR2004
+
+
+@lru_cache(maxsize=4096)
+def is_email(text: str) -> bool:
+    """Say whether OCSF takes a text as an e-mail address.
+
+    Args:
+        text: For example `person1@example.com`.
+
+    Returns:
+        Whether it does.
+    """
+    return _EMAIL.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def hashed(secret: str) -> str:
+    """Replace a secret by something that is the same for the same secret and does not give it away.
+
+    Args:
+        secret: A license key or a token; long and random, so that its hash cannot be searched for.
+
+    Returns:
+        `sha256:` and 64 hex digits.
+    """
+    return "sha256:" + hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+def with_texts(value: t.Any, change: Callable[[str], str]) -> t.Any:
+    """Change every text in a JSON value, the names of properties included.
+
+    Args:
+        value: The value; it is left as it is.
+        change: Gives the new text of an old one.
+
+    Returns:
+        The changed value.
+    """
+    match value:
+        case str():
+            return change(value)
+        case list():
+            return [with_texts(item, change) for item in value]
+        case dict():
+            return {change(name): with_texts(item, change) for name, item in value.items()}
+        case _:
+            return value
+
+
+def text_of(value: t.Any) -> str | None:
+    """Spell an id as text, as OCSF wants all of them.
+
+    Args:
+        value: An id.
+
+    Returns:
+        The text; None for what is no id.
+    """
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,242 @@
+"""What Cryptolens' rows mean in OCSF: calls of its web API, and changes that team members made."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from tap_auditlogs.core.http.response import decode_json
+from tap_auditlogs.core.redaction import SHORTEST_SECRET
+from tap_auditlogs.core.times import from_epoch
+from tap_auditlogs.ocsf.classes import API_ACTIVITY, ENTITY_MANAGEMENT, OTHER, Activity, Status
+from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Person, Source, StreamMapping, Target
+from tap_auditlogs.ocsf.values import hashed, with_texts
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from tap_auditlogs.ocsf.mapping import Options, Record
+
+_PRODUCT: t.Final = {"name": "Cryptolens", "vendor_name": "Cryptolens"}
+
+# The source names no person behind a call: it is the account's own software that calls.
+_CALLER: t.Final = "Cryptolens API client"
+
+_LICENSE_KEY: t.Final = re.compile(r"\b[A-Z0-9]{5}(?:-[A-Z0-9]{5}){3,}\b")
+_KEY_IN_JSON: t.Final = re.compile(r'"(?:license)?key"\s*:\s*(?P<value>\[[^\]]*\]|"(?:[^"\\]|\\.)*")', re.IGNORECASE)
+_TEXT_IN_JSON: t.Final = re.compile(r'"((?:[^"\\]|\\.)+)"')
+_SHORTEST: t.Final = len('"key":""')
+"""Of the texts that either pattern finds something in."""
+
+# By the digits of the state that name the method. Which of OCSF's four activities a method is, is our reading.
+_ACTIVITIES: t.Final = {10: 2, 20: 3, 30: 1, 40: 3, 60: 3, 70: 3}
+
+
+class _LogMapping(StreamMapping):
+    """What the three logs have in common: ids, times in Unix seconds, and license keys."""
+
+    product = _PRODUCT
+    key = ("id",)
+
+    def clean(self, record: Record) -> Record:
+        """Hash the license keys, which are credentials of the account's customers.
+
+        Args:
+            record: The record.
+
+        Returns:
+            The record without license keys, unless they are wanted.
+        """
+        if not self.options.hash_license_keys:
+            return record
+        license_key = record.get("key")
+
+        def change(text: str) -> str:
+            if isinstance(license_key, str) and len(license_key) >= SHORTEST_SECRET and license_key in text:
+                text = text.replace(license_key, hashed(license_key))
+            return text if len(text) < _SHORTEST else _hash_keys(text)
+
+        clean: Record = {name: with_texts(value, change) for name, value in record.items()}
+        if isinstance(license_key, str) and license_key:
+            clean["key"] = hashed(license_key)
+        return clean
+
+    def moment(self, source: Source) -> tuple[datetime, str]:
+        """Take the time at which it happened.
+
+        Args:
+            source: The record.
+
+        Returns:
+            The time, and the Unix seconds as text.
+
+        Raises:
+            NotUnderstoodError: If there is none.
+        """
+        seconds = source.peek(self.time_property)
+        try:
+            moment = from_epoch(seconds)
+        except (TypeError, ValueError) as error:
+            msg = f"`{self.time_property}` is no time"
+            raise NotUnderstoodError(msg) from error
+        del source.rest[self.time_property]
+        source.text("occurred_at")  # the same
+        return moment, str(seconds)
+
+
+class WebApiLogMapping(_LogMapping):
+    """The calls of key and data object methods."""
+
+    stream = "cryptolens_web_api_log"
+    time_property = "time"
+
+    def describe(self, source: Source) -> Event:
+        """Say what a call means.
+
+        Args:
+            source: The record.
+
+        Returns:
+            The event.
+        """
+        code, state, succeeded = source.peek("method_code"), source.id("state"), source.peek("succeeded")
+        method = source.text("method") or (f"method {code}" if isinstance(code, int) else "unknown method")
+        status = {True: Status.SUCCESS, False: Status.FAILURE}.get(t.cast("bool", succeeded), Status.UNKNOWN)
+        event = Event(
+            activity=Activity(API_ACTIVITY, _ACTIVITIES.get(t.cast("int", code), OTHER), method),
+            action=method,
+            status=status,
+            target=_license(source),
+            metadata={"event_code": state},
+        )
+        event.attributes["status_code"] = state
+        return _as_call(event, source, method)
+
+
+class EventsMapping(_LogMapping):
+    """The events that the account's own software registered."""
+
+    stream = "cryptolens_events"
+    time_property = "time"
+
+    def describe(self, source: Source) -> Event:
+        """Say what an event means.
+
+        Args:
+            source: The record.
+
+        Returns:
+            The event.
+        """
+        name = source.text("event_name") or "unnamed event"
+        event = Event(
+            activity=Activity(API_ACTIVITY, OTHER, name),
+            action=name,
+            target=_license(source),
+            metadata={"event_code": name},
+        )
+        return _as_call(event, source, "Register Event")
+
+
+class ObjectLogMapping(_LogMapping):
+    """What team members changed.
+
+    Whether the vendor counts kinds of objects and changes from 0 or from 1 is not public, so that neither can be told.
+    """
+
+    stream = "cryptolens_object_log"
+    time_property = "created"
+
+    def describe(self, source: Source) -> Event:
+        """Say what a change means.
+
+        Args:
+            source: The record.
+
+        Returns:
+            The event.
+        """
+        kind, change = source.id("resource_type"), source.id("resource_action")
+        action = f"resource action {change or 'unknown'}"
+        target = Target(f"resource type {kind or 'unknown'}", source.id("affected_object_id"))
+        actor = Person(id=source.id("performed_by_user_id"))
+        user = actor.as_user()
+        before, after = _take_data(source)
+        return Event(
+            activity=Activity(ENTITY_MANAGEMENT, OTHER, action),
+            action=action,
+            actor=actor,
+            target=target,
+            attributes={
+                "actor": None if user is None else {"user": user},
+                "entity": target.as_entity(data=before),
+                "entity_result": None if after is None else target.as_entity(data=after),
+            },
+            metadata={"event_code": change},
+        )
+
+
+def _license(source: Source) -> Target:
+    """Take the license that a row is about, or the product if it is about none."""
+    product, license_key = source.id("product_id"), source.text("key")
+    if license_key is not None:
+        return Target("license key", f"{product}:{license_key}" if product else license_key)
+    return Target("product", product)
+
+
+def _as_call(event: Event, source: Source, operation: str) -> Event:
+    """Complete an API activity, or an entity management where nothing is known of the caller, as OCSF wants."""
+    ip, device, name = source.ip("ip"), source.id("machine_code"), source.text("friendly_name")
+    endpoint = {key: text for key, text in (("ip", ip), ("uid", device), ("name", name)) if text is not None}
+    event.source_ip = ip
+    event.attributes["actor"] = {"app_name": _CALLER}
+    if endpoint:
+        event.attributes["src_endpoint"] = endpoint
+        event.attributes["api"] = {"operation": operation}
+        event.attributes["resources"] = [event.target.as_resource()]
+    else:
+        event.activity = event.activity._replace(event_class=ENTITY_MANAGEMENT)
+        event.attributes["entity"] = event.target.as_entity()
+    return event
+
+
+def _take_data(source: Source) -> tuple[Record | None, Record | None]:
+    """Take the data of a change: the whole object if it is new, else each changed field with its old and new value."""
+    try:
+        data = decode_json((source.peek("data") or "").encode())
+    except (AttributeError, ValueError):
+        return None, None
+    if not isinstance(data, dict) or not data:
+        return None, None
+    del source.rest["data"]
+    if all(isinstance(pair, list) and len(pair) == 2 for pair in data.values()):  # noqa: PLR2004 - old and new
+        return {name: old for name, (old, _) in data.items()}, {name: new for name, (_, new) in data.items()}
+    return None, data
+
+
+def _hash_keys(text: str) -> str:
+    text = _LICENSE_KEY.sub(lambda found: hashed(found[0]), text)
+    return _KEY_IN_JSON.sub(_hash_values, text)
+
+
+def _hash_values(found: re.Match[str]) -> str:
+    start = found.start("value") - found.start()
+    return found[0][:start] + _TEXT_IN_JSON.sub(lambda text: f'"{_hashed_once(text[1])}"', found["value"])
+
+
+def _hashed_once(secret: str) -> str:
+    return secret if secret.startswith("sha256:") else hashed(secret)
+
+
+def create(options: Options) -> Sequence[StreamMapping]:
+    """Make the mappings of this vendor's streams.
+
+    Args:
+        options: The mapper's settings.
+
+    Returns:
+        The mappings.
+    """
+    mappings = (WebApiLogMapping(options), ObjectLogMapping(options))
+    return (*mappings, EventsMapping(options)) if options.include_usage_events else mappings

@@ -1,0 +1,191 @@
+"""The private parts of the SDK that the tap rests on: these tests fail when a new SDK changes one."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import typing as t
+
+import pytest
+import singer_sdk.helpers._batch
+from singer_sdk import Stream, Tap
+from singer_sdk.plugin_base import PluginBase
+from singer_sdk.singerlib.encoding import GenericSingerWriter
+
+from tap_auditlogs.core import sdk_hooks
+from tap_auditlogs.core.sdk_hooks import HookedTap, PagedStream
+from tap_auditlogs.core.writer import MessageWriter
+from tap_auditlogs.sandbox.server import Sandbox
+from tap_auditlogs.tap import TapAuditLogs
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.tap_process import Outcome, TapRunner
+
+# As read in singer-sdk 0.54.9. Before changing one of these, read what the SDK does now and change the hook with it.
+SIGNATURES = {
+    "Stream._sync_records": "(self, context: 'types.Context | None' = None, *, write_messages: 'bool' = True) "
+    "-> 't.Generator[dict, t.Any, t.Any]'",
+    "Stream._generate_record_messages": "(self, record: 'types.Record') "
+    "-> 't.Generator[singer.RecordMessage, None, None]'",
+    "Stream._check_max_record_limit": "(self, current_record_index: 'int') -> 'None'",
+    "PluginBase._validate_config": "(self, *, raise_errors: 'bool' = True) -> 'list[str]'",
+    "PluginBase._setup_signal_handlers": "(self) -> 'None'",
+}
+OWNERS: dict[str, object] = {
+    "Stream": Stream,
+    "PluginBase": PluginBase,
+    "helpers": singer_sdk.helpers,
+}
+
+
+def hooks_in_the_table() -> list[str]:
+    return re.findall(r"^\| `([\w.]+)`", sdk_hooks.__doc__ or "", re.MULTILINE)
+
+
+def test_the_table_of_the_module_names_private_hooks() -> None:
+    hooks = hooks_in_the_table()
+    assert set(SIGNATURES) <= set(hooks)
+    assert len(hooks) == len(set(hooks))
+    assert all("._" in hook for hook in hooks)
+
+
+@pytest.mark.parametrize("hook", hooks_in_the_table())
+def test_every_hook_in_the_table_is_there_in_the_sdk(hook: str) -> None:
+    owner, *path = hook.split(".")
+    found = OWNERS[owner]
+    for name in path:
+        assert name in vars(found), f"the SDK has no {hook} any more"
+        found = vars(found)[name]
+
+
+@pytest.mark.parametrize("hook", SIGNATURES)
+def test_every_hook_has_the_signature_it_had(hook: str) -> None:
+    owner, name = hook.split(".")
+    assert str(inspect.signature(getattr(OWNERS[owner], name))) == SIGNATURES[hook]
+
+
+def test_every_private_override_stands_in_the_table() -> None:
+    named = {hook.rpartition(".")[2] for hook in hooks_in_the_table()}
+    for own, base in ((PagedStream, Stream), (HookedTap, Tap), (MessageWriter, GenericSingerWriter)):
+        private = {name for name in vars(own) if name.startswith("_") and not name.startswith(("__", "_abc"))}
+        assert {name for name in private if hasattr(base, name)} <= named
+
+
+def test_no_other_module_overrides_a_private_part() -> None:
+    for stream in TapAuditLogs(validate_config=False).streams.values():
+        for kind in type(stream).__mro__:
+            if kind.__module__.startswith("tap_auditlogs.") and kind is not PagedStream:
+                private = {name for name in vars(kind) if re.match(r"_[a-z]", name) and not name.startswith("_abc")}
+                assert not {name for name in private if hasattr(Stream, name)}, kind
+
+
+def test_the_sync_calls_the_hook() -> None:
+    """`Stream.sync` is final and must go through `_sync_records`, or pages and states would not be ours."""
+    assert "self._sync_records(context=context)" in inspect.getsource(Stream.sync)
+
+
+def test_the_constructor_calls_the_hooks() -> None:
+    source = inspect.getsource(PluginBase.__init__)
+    for call in ("self._env_var_config", "self._validate_config(raise_errors=", "self._setup_signal_handlers()"):
+        assert call in source
+
+
+# What would go wrong without the SDK's own way from records to messages.
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed=9, vendors=["pigment", "cryptolens"], size=120) as running:
+        yield running
+
+
+def run(sandbox: Sandbox, tap_runner: TapRunner, **parts: t.Any) -> Outcome:
+    config = {
+        "cryptolens": sandbox.config["cryptolens"],
+        "pigment": sandbox.config["pigment"],
+        **parts.pop("extra", {}),
+    }
+    done = tap_runner.run(config=config, **parts)
+    assert done.code == 0, done.stderr
+    return done
+
+
+def schema(done: Outcome, stream: str) -> dict[str, t.Any]:
+    (found,) = (m["schema"] for m in done.messages if m["type"] == "SCHEMA" and m["stream"] == stream)
+    return t.cast("dict[str, t.Any]", found)
+
+
+def test_stream_maps_apply(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+    maps = {
+        "cryptolens_web_api_log": {
+            "__filter__": "state == 2011",
+            "__alias__": "licenses",
+            "ip": None,
+            "shouted": "friendly_name.upper() if friendly_name else ''",
+        },
+        "cryptolens_events": "__NULL__",
+        "pigment_audit_events": {"event_id": "event_id", "event_type": "event_type", "__else__": None},
+    }
+    plain = run(sandbox, tap_runner).records("cryptolens_web_api_log")
+    done = run(sandbox, tap_runner, extra={"stream_maps": maps})
+    records = done.records("licenses")
+    assert [record["id"] for record in records] == [record["id"] for record in plain if record["state"] == 2011]
+    assert records
+    assert all("ip" not in record for record in records)
+    assert [record["shouted"] for record in records] == [(record["friendly_name"] or "").upper() for record in records]
+    assert "ip" not in schema(done, "licenses")["properties"]
+    assert done.records("cryptolens_events") == []
+    events = done.records("pigment_audit_events")
+    assert len(events) == len(sandbox.truth()["pigment_audit_events"])
+    assert all(set(event) == {"event_id", "event_type"} for event in events)
+    assert done.state == run(sandbox, tap_runner).state
+
+
+def test_flattening_applies_and_loses_nothing(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+    plain = {record["event_id"]: record for record in run(sandbox, tap_runner).records("pigment_audit_events")}
+    done = run(sandbox, tap_runner, extra={"flattening_enabled": True, "flattening_max_depth": 1})
+    records = done.records("pigment_audit_events")
+    assert len(records) == len(plain)
+    properties = schema(done, "pigment_audit_events")["properties"]
+    for record in records:
+        assert set(record) == set(properties)
+        for name, value in plain[record["event_id"]].items():
+            assert (json.loads(record[name]) if isinstance(value, dict) else record[name]) == value
+
+
+def test_deselected_fields_are_left_out(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+    config = {"cryptolens": sandbox.config["cryptolens"]}
+    catalog = json.loads(tap_runner.run("--discover", config=config).stdout)
+    left_out = {"ip", "machine_code", "additional_properties"}
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"] and entry["breadcrumb"][-1] in left_out:
+                entry["metadata"]["selected"] = False
+            if not entry["breadcrumb"]:
+                entry["metadata"]["selected"] = stream["tap_stream_id"] != "cryptolens_object_log"
+    plain = tap_runner.run(config=config)
+    done = tap_runner.run(config=config, catalog=catalog)
+    assert done.code == 0, done.stderr
+    expected = [
+        {name: value for name, value in record.items() if name not in left_out}
+        for record in plain.records("cryptolens_web_api_log")
+    ]
+    assert done.records("cryptolens_web_api_log") == expected
+    assert expected
+    assert not left_out & set(schema(done, "cryptolens_web_api_log")["properties"])
+    assert done.records("cryptolens_object_log") == []
+
+
+def test_a_catalog_cannot_change_how_a_stream_replicates(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+    config = {"pigment": sandbox.config["pigment"]}
+    catalog = json.loads(tap_runner.run("--discover", config=config).stdout)
+    (stream,) = catalog["streams"]
+    stream["replication_method"] = "FULL_TABLE"
+    stream["replication_key"] = "event_time"
+    done = tap_runner.run(config=config, catalog=catalog)
+    assert done.code == 0, done.stderr
+    assert done.state == tap_runner.run(config=config).state
+    assert {message["type"] for message in done.messages} == {"SCHEMA", "RECORD", "STATE"}

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tap_auditlogs.sandbox.server import Sandbox
+from tests.end_to_end.tap_runs import Clock, record_waits
+from tests.faults.proxy import FaultProxy, Stranger
+from tests.faults.subjects import SIZE, SUBJECTS, Subject, shrink
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_auditlogs.sandbox.vendor import VendorSandbox
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "case(number, *vendors): covers a case of the catalogue, see COVERAGE.md")
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries of runs in this process; none of them is really waited."""
+    return record_waits(monkeypatch)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def vendor(request: pytest.FixtureRequest) -> str:
+    """The vendor that a test is about, which its parameters say, or else its `case` marker."""
+    marker = request.node.get_closest_marker("case")
+    assert marker is not None
+    name: str = marker.args[1]
+    return name
+
+
+@pytest.fixture
+def subject(vendor: str) -> Subject:
+    return SUBJECTS[vendor]
+
+
+@pytest.fixture
+def sandbox(subject: Subject, clock: Clock) -> Iterator[Sandbox]:
+    """The vendor with a small account."""
+    with Sandbox(seed=5, vendors=[subject.name], size=SIZE, clock=clock) as running:
+        shrink(running, [subject])
+        yield running
+
+
+@pytest.fixture
+def account(sandbox: Sandbox, subject: Subject) -> VendorSandbox:
+    """The imitated vendor, with its levers."""
+    return sandbox.vendor(subject.name)
+
+
+@pytest.fixture
+def proxy(sandbox: Sandbox) -> Iterator[FaultProxy]:
+    with FaultProxy(sandbox.url) as running:
+        yield running
+
+
+@pytest.fixture
+def stranger() -> Iterator[Stranger]:
+    """Somebody else's host."""
+    with Stranger() as running:
+        yield running
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, proxy: FaultProxy) -> dict[str, t.Any]:
+    """Settings that lead through the proxy; a test may change them."""
+    return proxy.in_front(sandbox.config)

@@ -1,0 +1,271 @@
+"""What must be true of every run. Each oracle gives what it objects to, in words; nothing if all is well.
+
+They look at standard output as a target sees it, and at the truth of the sandbox; none asks the tap.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections import deque
+from datetime import UTC, datetime
+
+import simplejson
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
+
+from tests.faults.subjects import Keys, record_key, row_key, true_keys
+from tests.support.secret_scan import leaks
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tests.faults.subjects import Row
+
+Message: t.TypeAlias = "dict[str, t.Any]"
+State: t.TypeAlias = "dict[str, t.Any]"
+Truth: t.TypeAlias = "dict[str, list[Row]]"
+
+_WAITING_UNIT = 1e-6
+
+
+# The output itself.
+
+
+def whole_lines(stdout: bytes) -> bytes:
+    """Drop the half line that a kill may leave, which no target takes."""
+    return stdout[: stdout.rfind(b"\n") + 1]
+
+
+def read(stdout: bytes) -> list[Message]:
+    """Decode the whole lines."""
+    return [json.loads(line) for line in whole_lines(stdout).split(b"\n") if line]
+
+
+def singer_faults(stdout: bytes) -> list[str]:
+    """Every line is a Singer message, after its SCHEMA, and fits it."""
+    faults = []
+    validators: dict[str, t.Any] = {}
+    if stdout and not stdout.endswith(b"\n"):
+        faults.append(f"the last line is cut: {stdout[-60:]!r}")
+    for number, line in enumerate(whole_lines(stdout).split(b"\n")[:-1], 1):
+        try:
+            message = simplejson.loads(line, use_decimal=True)
+            kind = message["type"]
+        except (ValueError, TypeError, KeyError):
+            faults.append(f"line {number} is no Singer message: {line[:60]!r}")
+            continue
+        match kind:
+            case "SCHEMA":
+                validators[message["stream"]] = DEFAULT_JSONSCHEMA_VALIDATOR(message["schema"])
+            case "RECORD" if message["stream"] not in validators:
+                faults.append(f"line {number}: a record of {message['stream']} before its SCHEMA")
+            case "RECORD":
+                errors = validators[message["stream"]].iter_errors(message["record"])
+                faults += [f"line {number}: {message['stream']}: {error.message:.120}" for error in errors]
+            case "STATE" if isinstance(message["value"].get("bookmarks"), dict):
+                pass
+            case _:
+                faults.append(f"line {number}: a message of type {kind!r:.40}")
+    return faults
+
+
+def written_keys(messages: Iterable[Message]) -> Keys:
+    """Give the keys of the records, by stream."""
+    keys: Keys = {}
+    for message in messages:
+        if message["type"] == "RECORD":
+            keys.setdefault(message["stream"], set()).add(record_key(message["stream"], message["record"]))
+    return keys
+
+
+# No gap.
+
+
+def gaps(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
+    """What the vendors have is in the outputs together."""
+    written: Keys = {}
+    for messages in outputs:
+        for stream, keys in written_keys(messages).items():
+            written.setdefault(stream, set()).update(keys)
+    return missing(true_keys(truth), written)
+
+
+def missing(wanted: Keys, written: Keys) -> list[str]:
+    """Name what is wanted but not written."""
+    return [
+        f"{stream}: {len(lost)} of {len(keys)} rows are lost, such as {min(lost)}"
+        for stream, keys in wanted.items()
+        if (lost := keys - written.get(stream, set()))
+    ]
+
+
+def strangers(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
+    """Nothing is written that no vendor ever had; but for the last records of parts that are gone."""
+    known = true_keys(truth)
+    return [
+        f"{stream}: {len(foreign)} records are of no row, such as {min(foreign)}"
+        for messages in outputs
+        for stream, keys in written_keys(messages).items()
+        if (foreign := keys - known.get(stream, set()))
+    ]
+
+
+# STATE never ahead of the records before it.
+
+
+def overclaims(truth: Truth, messages: Sequence[Message], before: Keys | None = None) -> list[str]:
+    """On every prefix of the output, what its last STATE covers has been written before.
+
+    Args:
+        truth: Of all streams, unchanged during the run.
+        messages: The output.
+        before: What earlier runs wrote that led to the state that this one started from.
+
+    Returns:
+        An objection for each STATE that covers too much.
+    """
+    written = {stream: set(keys) for stream, keys in (before or {}).items()}
+    faults = []
+    for number, message in enumerate(messages, 1):
+        if message["type"] == "RECORD":
+            written.setdefault(message["stream"], set()).add(record_key(message["stream"], message["record"]))
+        elif message["type"] == "STATE":
+            faults += [f"line {number}: {fault}" for fault in missing(claimed(truth, message["value"]), written)]
+    return faults
+
+
+def claimed(truth: Truth, state: State) -> Keys:
+    """Give the rows that a state says have been written.
+
+    A Pigment cursor is opaque and claims nothing here; restarting from each state shows whether it is true.
+    """
+    keys: Keys = {}
+    for stream, entry in state["bookmarks"].items():
+        for name, covers in _CLAIMS.items():
+            if stream.startswith(name):
+                for of_stream, row in covers(stream, entry, truth):
+                    keys.setdefault(of_stream, set()).add(row_key(of_stream, row))
+    return keys
+
+
+def moment(text: str) -> datetime:
+    """Read a time of any vendor; the logs without a zone are in UTC."""
+    read_time = datetime.fromisoformat(text)
+    return read_time if read_time.tzinfo is not None else read_time.replace(tzinfo=UTC)
+
+
+_Claim: t.TypeAlias = "Iterator[tuple[str, Row]]"
+
+
+def _pigment(stream: str, entry: Row, truth: Truth) -> _Claim:
+    if (value := entry.get("replication_key_value")) is not None:
+        for row in truth[stream]:
+            if moment(row["ingestionTimestamp"]) <= moment(value):
+                yield stream, row
+
+
+def _cryptolens(stream: str, entry: Row, truth: Truth) -> _Claim:
+    if (value := entry.get("replication_key_value")) is not None:
+        for row in truth[stream]:
+            if row["id"] <= value:
+                yield stream, row
+
+
+def _swept(kind: str, identifier: str, time: str) -> Callable[[str, Row, Truth], _Claim]:
+    def covers(stream: str, entry: Row, truth: Truth) -> _Claim:
+        for name, part in entry.get("parts", {}).items():
+            reached = max(filter(None, (part.get("replication_key_value"), part.get("notes", {}).get("full_scan"))), default=None)
+            progress = part.get("progress")
+            for row in truth[stream]:
+                if row[kind] != name:
+                    continue
+                by_bookmark = reached is not None and moment(row[time]) <= moment(reached)
+                by_progress = (
+                    progress is not None
+                    and progress["after"] is not None
+                    and int(row[identifier]) <= progress["after"]
+                    and moment(row[time]) <= moment(progress["started"])
+                )
+                if by_bookmark or by_progress:
+                    yield stream, row
+
+    return covers
+
+
+_FILE_STREAMS = {
+    "f": ("index_exchange_files", "md5sum"),
+    "h": ("index_exchange_hourly", "file_md5"),
+}
+
+
+def _index_exchange(_stream: str, entry: Row, truth: Truth) -> _Claim:
+    for group, hours in entry.get("notes", {}).get("manifest", {}).items():
+        rows_stream = f"index_exchange_{group.partition('/')[0]}"
+        for words in hours.values():
+            for word in words.split():
+                md5, _, works = word.partition(":")
+                for letter in works:
+                    stream, column = _FILE_STREAMS.get(letter, (rows_stream, "file_md5"))
+                    yield from ((stream, row) for row in truth[stream] if row[column].startswith(md5))
+
+
+_CLAIMS = {
+    "pigment_": _pigment,
+    "cryptolens_": _cryptolens,
+    "openx_": _swept("obj_type", "obj_id", "timestamp"),
+    "xandr_change_log": _swept("service", "resource_id", "created_on"),
+    "index_exchange_files": _index_exchange,
+}
+
+
+# How a run ends.
+
+
+def wrong_end(truth: Truth, exit_code: int, messages: Sequence[Message], log: str, before: Keys | None = None) -> list[str]:
+    """Exit code 0 means that all is there; 1 comes with a summary that names what failed and no traceback."""
+    if exit_code == 0:
+        written = written_keys(messages)
+        for stream, keys in (before or {}).items():
+            written.setdefault(stream, set()).update(keys)
+        return [f"exit code 0, but {fault}" for fault in missing(true_keys(truth), written)]
+    faults = []
+    if exit_code != 1:
+        faults.append(f"the exit code is {exit_code}")
+    if "streams are complete. Failed: `" not in log:
+        faults.append("no closing summary names the failed streams")
+    if "Traceback" in log:
+        faults.append("the log holds a traceback")
+    return faults
+
+
+# Requests.
+
+
+def too_many_requests(times: Iterable[float], *, limit: int, window: float) -> list[str]:
+    """No window of time holds more requests than the vendor allows."""
+    recent: deque[float] = deque()
+    worst = 0
+    for time in sorted(times):
+        recent.append(time)
+        while recent[0] <= time - window + _WAITING_UNIT:
+            recent.popleft()
+        worst = max(worst, len(recent))
+    return [f"{worst} requests within {window:g} s, {limit} are allowed"] if worst > limit else []
+
+
+def too_short_waits(waits: Sequence[float], *, asked: float) -> list[str]:
+    """Where a vendor asks to wait, the next try comes no earlier."""
+    return [] if waits and max(waits) >= asked else [f"waited {list(waits)} s, {asked:g} s were asked for"]
+
+
+# Secrets.
+
+
+def leaked(secrets: Sequence[str], *texts: str | bytes, folder: Path | None = None) -> list[str]:
+    """No secret is in what was written, nor in a file that was left, in any encoding."""
+    faults = [f"a secret is in output {place}" for place, text in enumerate(texts, 1) if leaks(text, secrets)]
+    for path in folder.rglob("*") if folder is not None else ():
+        if path.is_file() and not path.name.startswith("file-"):  # the test's own configuration files
+            faults += [f"a secret is in the file {path.name}"] if leaks(path.read_bytes(), secrets) else []
+    return faults

@@ -1,0 +1,281 @@
+"""A proxy on real sockets in front of the sandbox, which strikes where a test says; and a host that must hear nothing."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import threading
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from tests.support.raw_server import RawServer, answer, drip, hang, raw, reset
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from tests.support.raw_server import Answer, Received, Talk
+
+    Rewrite: t.TypeAlias = "Callable[[t.Any], t.Any]"
+
+_HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the sandbox has answered."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def head(self, *more: tuple[str, str]) -> bytes:
+        """Write the head anew, with these headers instead of the ones about length and connection."""
+        kept = [(name, value) for name, value in self.headers if name.lower() not in _HOP_BY_HOP]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (*kept, *more, ("Connection", "close")))
+        return f"HTTP/1.1 {self.status} Whatever\r\n{lines}\r\n".encode("latin-1")
+
+    def whole(self) -> bytes:
+        return self.head(("Content-Length", str(len(self.body)))) + self.body
+
+
+Act: t.TypeAlias = "Callable[[Talk, Callable[[], Reply]], None]"
+
+
+@dataclass
+class Strike:
+    """Which requests are met, and what then happens.
+
+    Attributes:
+        act: What happens; it may ask for the sandbox's own answer.
+        path: Only targets that contain this.
+        skip: How many requests are let pass first.
+        times: How often it then happens; None is for ever.
+        hits: How many requests were met, those let pass included.
+    """
+
+    act: Act
+    path: str = ""
+    skip: int = 0
+    times: int | None = None
+    hits: int = field(default=0, init=False)
+
+    def is_due(self, target: str) -> bool:
+        if self.path not in target:
+            return False
+        self.hits += 1
+        return self.hits > self.skip and (self.times is None or self.hits <= self.skip + self.times)
+
+
+class FaultProxy:
+    """Passes every request on to a server, and the answer back, as long as no strike meets it.
+
+    Attributes:
+        strikes: What goes wrong; the first that is due counts.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        """Set up.
+
+        Args:
+            upstream: The URL of the server behind.
+        """
+        self._upstream = upstream
+        self._server = RawServer(self._answer)
+        self._lock = threading.Lock()
+        self.strikes: list[Strike] = []
+
+    def __enter__(self) -> t.Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.__exit__(exception_type, exception, traceback)
+
+    @property
+    def requests(self) -> list[Received]:
+        """Every request so far."""
+        return self._server.requests
+
+    def strike(self, act: Act, path: str = "", *, skip: int = 0, times: int | None = None) -> Strike:
+        """Let something go wrong from now on."""
+        added = Strike(act, path, skip, times)
+        with self._lock:
+            self.strikes.append(added)
+        return added
+
+    def calm(self) -> None:
+        """End all strikes."""
+        with self._lock:
+            self.strikes.clear()
+
+    def in_front(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Give a configuration whose URLs lead here instead of to the server behind."""
+        changed: dict[str, t.Any] = json.loads(json.dumps(config).replace(self._upstream, self._server.url))
+        return changed
+
+    def _answer(self, talk: Talk) -> None:
+        with self._lock:
+            act = next((strike.act for strike in self.strikes if strike.is_due(talk.request.target)), passed)
+        act(talk, lambda: self._ask(talk.request))
+
+    def _ask(self, request: Received) -> Reply:
+        connection = http.client.HTTPConnection(urlsplit(self._upstream).netloc, timeout=20)
+        try:
+            headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
+            connection.request(request.method, request.target, request.body, {**headers, "Connection": "close"})
+            response = connection.getresponse()
+            return Reply(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+
+# What can happen to a request.
+
+
+def passed(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """Nothing happens."""
+    talk.send(ask().whole())
+
+
+def instead(other: Answer) -> Act:
+    """Answer something else; the server behind hears nothing."""
+    return lambda talk, _ask: other(talk)
+
+
+def status(code: int, headers: dict[str, str] | None = None, body: str = '{"error": "made up"}') -> Act:
+    """Answer with a status."""
+    return instead(answer(body, code, headers))
+
+
+def html() -> Act:
+    """Answer with a login page and status 200."""
+    return instead(answer("<html><title>Sign in</title></html>", headers={"Content-Type": "text/html"}))
+
+
+def after(happening: Callable[[], object]) -> Act:
+    """Let something happen before the server behind is asked, such as new rows or a kill."""
+
+    def act(talk: Talk, ask: Callable[[], Reply]) -> None:
+        happening()
+        passed(talk, ask)
+
+    return act
+
+
+def rewritten(change: Rewrite) -> Act:
+    """Pass the answer on with another JSON body."""
+
+    def act(talk: Talk, ask: Callable[[], Reply]) -> None:
+        reply = ask()
+        talk.send(Reply(reply.status, reply.headers, json.dumps(change(json.loads(reply.body))).encode()).whole())
+
+    return act
+
+
+def _half(body: bytes) -> bytes:
+    return body[: len(body) // 2]
+
+
+def cut_short(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """Half the body, though the length of the whole was announced."""
+    reply = ask()
+    talk.send(reply.head(("Content-Length", str(len(reply.body)))) + _half(reply.body))
+
+
+def cut_with_fitting_length(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """Half the body, and its length is announced."""
+    reply = ask()
+    half = _half(reply.body)
+    talk.send(reply.head(("Content-Length", str(len(half)))) + half)
+
+
+def cut_without_length(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """Half the body, whose end is that of the connection."""
+    reply = ask()
+    talk.send(reply.head() + _half(reply.body))
+
+
+def cut_chunks(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """A chunk with half the body, and no last chunk."""
+    reply = ask()
+    half = _half(reply.body)
+    talk.send(reply.head(("Transfer-Encoding", "chunked")) + b"%x\r\n%b\r\n" % (len(half), half))
+
+
+def cut_gzip(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """Half a gzip encoding, and its length is announced."""
+    reply = ask()
+    half = _half(gzip.compress(reply.body))
+    talk.send(reply.head(("Content-Encoding", "gzip"), ("Content-Length", str(len(half)))) + half)
+
+
+def reset_inside(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """Half the body, then a reset of the connection."""
+    reply = ask()
+    reset(reply.head(("Content-Length", str(len(reply.body)))) + _half(reply.body))(talk)
+
+
+def dripped(talk: Talk, ask: Callable[[], Reply]) -> None:
+    """A body that never ends, a byte at a time."""
+    drip(ask().head(("Content-Length", "1000000")), b" ", every=0.02)(talk)
+
+
+RESET: Act = instead(reset())
+CLOSED: Act = instead(raw())
+SILENT: Act = instead(hang)
+
+CUTS: dict[str, Act] = {
+    "D7-reset": RESET,
+    "D7-closed": CLOSED,
+    "D7-reset-inside": reset_inside,
+    "D7-short": cut_short,
+    "D7-chunks": cut_chunks,
+    "D8-no-length": cut_without_length,
+    "D8-fitting-length": cut_with_fitting_length,
+    "D9-gzip": cut_gzip,
+}
+"""Answers that break off, by the number in the catalogue."""
+
+
+class Stranger:
+    """A host of somebody else, that answers everything with 200 and remembers what it was told."""
+
+    def __init__(self, body: str = "{}") -> None:
+        self._server = RawServer(answer(body), host="127.0.0.2")
+
+    def __enter__(self) -> t.Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.__exit__(exception_type, exception, traceback)
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    @property
+    def requests(self) -> list[Received]:
+        """What it was told; there should be nothing."""
+        return self._server.requests
+
+    def allures(self, code: int) -> Act:
+        """Redirect here, with the path and the query of the request."""
+
+        def act(talk: Talk, _ask: Callable[[], Reply]) -> None:
+            answer(b"", code, {"Location": self.url + talk.request.target})(talk)
+
+        return act

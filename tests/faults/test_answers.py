@@ -1,0 +1,180 @@
+"""Whatever the network or the vendor answers: no half page, no silent end, no endless wait."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from tests.end_to_end.tap_runs import Clock
+from tests.faults import oracles
+from tests.faults.marks import case, every_vendor, every_vendor_with_tokens, vendors
+from tests.faults.proxy import CUTS, SILENT, dripped, html, rewritten, status
+from tests.faults.runs import sync
+
+if t.TYPE_CHECKING:
+    from tap_auditlogs.sandbox.server import Sandbox
+    from tests.end_to_end.tap_runs import Run
+    from tests.faults.proxy import Act, FaultProxy
+    from tests.faults.subjects import Subject
+
+Config: t.TypeAlias = "dict[str, t.Any]"
+
+PASSING = {
+    **CUTS,
+    **{f"D4-{code}": status(code) for code in (500, 502, 503, 504)},
+    **{f"D6-{code}": status(code) for code in (408, 425, 520)},
+    "D11-html": html(),
+    "D12-no-content": status(204, body=""),
+    "D12-empty": status(200, body=""),
+}
+NO_PAGES = {"object": "{}", "array": "[]", "null": "null", "text": '"x"', "number": "7", "other object": '{"data": 1}'}
+
+
+def check_failed(truth: oracles.Truth, run: Run) -> None:
+    """A run that failed says so, and covers nothing that it has not written."""
+    assert run.exit_code == 1
+    assert oracles.singer_faults(run.stdout) == []
+    assert oracles.wrong_end(truth, run.exit_code, run.messages, run.log) == []
+    assert oracles.overclaims(truth, run.messages) == []
+
+
+@case("D4")
+@case("D6")
+@case("D7")
+@case("D8")
+@case("D9")
+@case("D11")
+@case("D12")
+@pytest.mark.parametrize("fault", PASSING)
+@every_vendor
+def test_d4_to_d12_what_breaks_twice_is_read_whole(  # noqa: PLR0913 - fixtures
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], fault: str
+) -> None:
+    act: Act = PASSING[fault]
+    proxy.strike(act, subject.page, skip=1, times=2)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.gaps(sandbox.truth(), run.messages) == []
+    assert oracles.strangers(sandbox.truth(), run.messages) == []
+    assert len(waits) == 2
+
+
+@case("D5")
+@case("D7")
+@case("D11")
+@pytest.mark.parametrize("fault", ["D7-reset", "D8-fitting-length", "D9-gzip", "D4-503", "D11-html"])
+@every_vendor
+def test_d5_what_stays_broken_ends_within_the_budget(  # noqa: PLR0913 - fixtures
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], fault: str
+) -> None:
+    act: Act = PASSING[fault]
+    proxy.strike(act, subject.page, skip=1)
+    run = sync({**config, "max_retry_wait_seconds": 20})
+    check_failed(sandbox.truth(), run)
+    assert waits
+    assert sum(waits) <= 20 * 4  # each failing stream has a budget of its own: Cryptolens has three
+
+
+@case("A4")
+@case("D10")
+@case("D12")
+@pytest.mark.parametrize("body", NO_PAGES)
+@every_vendor
+def test_a4_what_is_no_page_is_never_the_end(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, body: str
+) -> None:
+    proxy.strike(status(200, body=NO_PAGES[body]), subject.page, skip=1)
+    check_failed(sandbox.truth(), sync(config))
+
+
+@case("D10")
+@vendors("cryptolens", "xandr")
+def test_d10_an_error_with_status_200_is_an_error(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject
+) -> None:
+    proxy.strike(rewritten(lambda _body: subject.error), subject.page, skip=2)
+    check_failed(sandbox.truth(), sync(config))
+
+
+# Waiting.
+
+
+@case("D1")
+@every_vendor
+def test_d1_a_wait_asked_for_is_waited(  # noqa: PLR0913 - fixtures
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float]
+) -> None:
+    proxy.strike(status(429, {"Retry-After": "7"}), subject.page, skip=1, times=1)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.too_short_waits(waits, asked=7) == []
+    assert max(waits) < 10
+    assert oracles.gaps(sandbox.truth(), run.messages) == []
+
+
+@case("E6")
+@every_vendor_with_tokens
+def test_e6_a_login_waits_as_long_as_it_is_asked(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float]
+) -> None:
+    proxy.strike(status(429, {"Retry-After": "7"}), subject.login or "", times=1)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.too_short_waits(waits, asked=7) == []
+    proxy.calm()
+    waits.clear()
+    proxy.strike(status(429, {"Retry-After": "86400"}), subject.login or "")
+    check_failed(sandbox.truth(), sync(config))
+    assert waits == []
+
+
+@case("D2")
+@every_vendor
+def test_d2_a_wait_until_a_date_is_waited(
+    proxy: FaultProxy, config: Config, subject: Subject, clock: Clock, waits: list[float]
+) -> None:
+    until = format_datetime(clock() + timedelta(seconds=30), usegmt=True)
+    proxy.strike(status(503, {"Retry-After": until}), subject.page, skip=1, times=1)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.too_short_waits(waits, asked=25) == []
+    assert max(waits) < 35
+
+
+@case("D3")
+@pytest.mark.parametrize("retry_after", ["86400", "1e9", "9" * 400])
+@every_vendor
+def test_d3_a_wait_of_a_day_is_not_waited(  # noqa: PLR0913 - fixtures
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], retry_after: str
+) -> None:
+    proxy.strike(status(429, {"Retry-After": retry_after}), subject.page, skip=1)
+    check_failed(sandbox.truth(), sync(config))
+    assert waits == []
+
+
+@case("D3")
+@pytest.mark.parametrize("retry_after", ["-5", "nan", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", ""])
+@every_vendor
+def test_d3_a_wait_that_says_nothing_is_not_believed(
+    proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], retry_after: str
+) -> None:
+    proxy.strike(status(503, {"Retry-After": retry_after}), subject.page, skip=1, times=1)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert 0 <= max(waits) < 5
+
+
+@case("D15")
+@case("D16")
+@pytest.mark.parametrize("slow", [dripped, SILENT], ids=["drip", "silence"])
+@every_vendor
+def test_d15_an_answer_without_an_end_ends(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, slow: Act
+) -> None:
+    proxy.strike(slow, subject.page, skip=1)
+    run = sync({**config, "request_timeout_seconds": 0.2, "max_retry_wait_seconds": 0})
+    check_failed(sandbox.truth(), run)
+    assert "no complete answer within 0.2 s" in run.log

@@ -1,0 +1,56 @@
+"""One vendor failing leaves the others complete."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tap_auditlogs.sandbox.server import Sandbox
+from tests.faults import oracles
+from tests.faults.marks import case, every_vendor
+from tests.faults.proxy import FaultProxy, status
+from tests.faults.runs import sync
+from tests.faults.subjects import SIZE, SUBJECTS, shrink
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.faults.proxy import Act
+
+TROUBLES = {
+    "outage": status(503),
+    "bad credentials": status(401),
+    "bad data": status(200, body='{"unexpected": []}'),
+}
+
+
+@pytest.fixture(scope="module")
+def everybody() -> Iterator[Sandbox]:
+    with Sandbox(seed=6, size=SIZE) as running:
+        shrink(running, SUBJECTS.values())
+        yield running
+
+
+@case("A5")
+@pytest.mark.parametrize("trouble", TROUBLES)
+@every_vendor
+def test_a5_the_others_complete(everybody: Sandbox, vendor: str, trouble: str) -> None:
+    act: Act = TROUBLES[trouble]
+    with FaultProxy(everybody.url) as proxy:
+        proxy.strike(act, f"/{vendor}/")
+        run = sync(proxy.in_front(everybody.config))
+    truth = everybody.truth()
+    own = {stream: rows for stream, rows in truth.items() if stream.startswith(vendor)}
+    others = {stream: rows for stream, rows in truth.items() if stream not in own}
+    assert run.exit_code == 1
+    assert oracles.singer_faults(run.stdout) == []
+    assert oracles.gaps(others, run.messages) == []
+    assert oracles.wrong_end(truth, run.exit_code, run.messages, run.log) == []
+    assert oracles.overclaims(truth, run.messages) == []
+    summary = run.log.splitlines()[-1]
+    assert all(stream not in summary for stream in others)
+    assert f"`{vendor}" in summary
+    again = sync(everybody.config, run.state)
+    assert again.exit_code == 0, again.log
+    assert oracles.gaps(truth, run.messages, again.messages) == []

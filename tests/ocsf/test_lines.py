@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import random
+import typing as t
+
+import pytest
+
+from tests.ocsf.mapping import events_in, record_line, run_mapper, without_additions
+from tests.ocsf.records import PIGMENT, RECORDS
+
+SCHEMA: t.Final = {"type": "SCHEMA", "schema": {"properties": {}}, "key_properties": []}
+STATE: t.Final = b'{"type":"STATE","value":{"bookmarks":{"pigment_audit_events":{"a":"RECORD"}}}}\n'
+
+
+def schema_line(stream: str) -> bytes:
+    return json.dumps({**SCHEMA, "stream": stream}).encode() + b"\n"
+
+
+def line(**message: object) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+ROWS: t.Final = b"".join(
+    b'{"type":"RECORD","stream":"index_exchange_impressions","record":{"row_number":%d,"x":1.10}}\n' % number
+    for number in range(50)
+)
+UNREADABLE: t.Final = b'{"type":"RECORD","stream":"pigment_audit_events","record":{"event_id": \n'
+MESSAGES: t.Final = (
+    schema_line("pigment_audit_events"),
+    *(record_line(stream, record) for stream, record in RECORDS.items()),
+    STATE,
+    schema_line("index_exchange_impressions"),
+    ROWS,
+    b'{"type": "STATE", "value": 1e400}\n',
+    line(type="BATCH", stream="index_exchange_impressions", encoding={}, manifest=["file:///a"]),
+    line(type="BATCH", stream="pigment_audit_events", encoding={}, manifest=["file:///a"]),
+    line(type="ACTIVATE_VERSION", stream="pigment_audit_events", version=1),
+    line(type="SOMETHING_NEW", stream="pigment_audit_events"),
+    line(type="RECORD", stream="of another tap", record={"b": 1, "a": "\N{SNOWMAN}"}),
+    b"  \n",
+    b"\n",
+    b"no JSON, \xff\xfe\n",
+    b'"RECORD"\n',
+    b"[1,2]\n",
+    b'{"stream":"pigment_audit_events"}\n',
+    b'{"type":7}\n',
+    UNREADABLE,
+    STATE,
+)
+
+
+def test_every_line_passes_as_it_is_and_in_order() -> None:
+    given = b"".join(MESSAGES)
+    assert without_additions(run_mapper(given)) == given
+
+
+def test_lines_pass_in_order_however_the_pipe_cuts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = b"".join(each for each in MESSAGES if each != UNREADABLE)  # whose event has the time of the run
+    whole = run_mapper(given)
+    for size in (1, 7, 100, 5000):
+        monkeypatch.setattr("tap_auditlogs.ocsf.reader._BLOCK_BYTES", size)
+        assert run_mapper(given) == whole
+
+
+def test_an_event_follows_its_record_and_comes_before_the_state() -> None:
+    written = run_mapper(schema_line("pigment_audit_events") + record_line("pigment_audit_events", PIGMENT) + STATE)
+    read = [json.loads(each) for each in written.splitlines()]
+    assert [(it["type"], it.get("stream")) for it in read] == [
+        ("SCHEMA", "pigment_audit_events"),
+        ("SCHEMA", "audit_events"),
+        ("RECORD", "pigment_audit_events"),
+        ("RECORD", "audit_events"),
+        ("STATE", None),
+    ]
+    assert read[1]["key_properties"] == ["event_uid"]
+    assert set(read[3]["record"]) == set(read[1]["schema"]["properties"])
+    assert read[3]["time_extracted"] == read[2]["time_extracted"] == read[3]["record"]["ingested_at"]
+
+
+def test_the_schema_comes_once_also_where_the_source_has_none() -> None:
+    written = run_mapper(record_line("pigment_audit_events", PIGMENT) * 2 + schema_line("openx_audit_trail"))
+    kinds = [(it["type"], it["stream"]) for it in map(json.loads, written.splitlines())]
+    assert kinds.count(("SCHEMA", "audit_events")) == 1
+    assert kinds.index(("SCHEMA", "audit_events")) < kinds.index(("RECORD", "audit_events"))
+
+
+def test_without_an_audit_stream_nothing_is_added() -> None:
+    given = schema_line("index_exchange_impressions") + ROWS + STATE
+    assert run_mapper(given) == given
+    assert run_mapper(b"") == b""
+
+
+def test_messages_are_understood_in_any_order_of_keys_and_any_spelling() -> None:
+    message = json.loads(record_line("pigment_audit_events", PIGMENT))
+    plain = events_in(run_mapper(record_line("pigment_audit_events", PIGMENT)))
+    names = list(message)
+    for separators in ((",", ":"), (", ", ": "), (" ,\t", " : ")):
+        for _ in range(8):
+            random.shuffle(names)
+            text = json.dumps({name: message[name] for name in names}, separators=separators)
+            for spelled in (text, " " + text, text.replace('"pigment_', '"\\u0070igment_')):
+                given = spelled.encode() + b"\r\n"
+                written = run_mapper(given)
+                assert events_in(written) == plain
+                assert without_additions(written) == given
+
+
+def test_a_stream_is_known_by_its_key_and_not_by_what_a_record_holds() -> None:
+    record = {"type": "RECORD", "stream": "pigment_audit_events", "record": PIGMENT}
+    for given in (
+        line(record=record, type="RECORD", stream="mine"),
+        line(type="RECORD", record=record, stream="mine"),
+        line(type="RECORD", stream="pigment_audit_events_2", record=PIGMENT),
+        line(type="STATE", value=record),
+        line(value=record, type="STATE"),
+    ):
+        assert run_mapper(given) == given
+
+
+def test_a_last_line_without_line_feed_stays_a_line_of_its_own() -> None:
+    given = record_line("pigment_audit_events", PIGMENT).rstrip(b"\n")
+    written = run_mapper(given)
+    assert len(events_in(written)) == 1
+    assert written.startswith(given + b"\n")
+    cut = STATE + given[:100]
+    assert without_additions(run_mapper(cut)).rstrip(b"\n") == cut
+
+
+def test_only_unified_leaves_the_vendors_streams_out() -> None:
+    messages = [each for each in MESSAGES if each.startswith(b'{"type"') and each != UNREADABLE]
+    read = [json.loads(each) for each in run_mapper(b"".join(messages), only_unified=True).splitlines()]
+    assert {it.get("stream") for it in read if it["type"] in {"RECORD", "SCHEMA", "BATCH", "ACTIVATE_VERSION"}} == {
+        "audit_events",
+        "of another tap",
+    }
+    assert sum(it["type"] == "STATE" for it in read) == 3
+    assert len([it for it in read if it.get("stream") == "audit_events"]) == len(RECORDS) - 1 + 1
+    other = line(type="RECORD", stream="of another tap", record={})
+    assert run_mapper(other, only_unified=True) == other
+
+
+def test_numbers_keep_their_digits() -> None:
+    record = {**PIGMENT, "payload": "PAYLOAD"}
+    given = record_line("pigment_audit_events", record).replace(
+        b'"PAYLOAD"', b'{"amount":12345678901234567890.10,"count":123456789012345678901234567890}'
+    )
+    _, _, event = run_mapper(given).partition(b'"ocsf"')
+    assert b'"amount":12345678901234567890.10' in event
+    assert b'"count":123456789012345678901234567890' in event

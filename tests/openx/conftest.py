@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tap_auditlogs.sandbox.server import Sandbox
+from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+from tests.end_to_end.tap_runs import Clock, record_waits
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries; none of them is really waited."""
+    return record_waits(monkeypatch)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(clock: Clock) -> Iterator[Sandbox]:
+    with Sandbox(seed=5, vendors=["openx"], size=1800, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def openx(sandbox: Sandbox) -> OpenxSandbox:
+    return sandbox.vendor("openx", OpenxSandbox)
