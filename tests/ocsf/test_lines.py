@@ -129,6 +129,7 @@ def test_a_last_line_without_line_feed_stays_a_line_of_its_own() -> None:
 
 def test_only_unified_leaves_the_vendors_streams_out() -> None:
     messages = [each for each in MESSAGES if each.startswith(b'{"type"') and each != UNREADABLE]
+    assert run_mapper(UNREADABLE, only_unified=True).count(b"\n") == 2
     read = [json.loads(each) for each in run_mapper(b"".join(messages), only_unified=True).splitlines()]
     assert {it.get("stream") for it in read if it["type"] in {"RECORD", "SCHEMA", "BATCH", "ACTIVATE_VERSION"}} == {
         "audit_events",

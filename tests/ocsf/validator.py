@@ -48,7 +48,11 @@ def _further_faults(event: dict[str, t.Any], entry: dict[str, t.Any]) -> t.Itera
         yield "the category is not that of the class"
     for number, label in (("activity_id", "activity_name"), ("status_id", "status"), ("severity_id", "severity")):
         captions = {int(value): it["caption"] for value, it in entry["attributes"][number]["enum"].items()}
-        if number in event and event[number] != 99 and event.get(label, captions[event[number]]) != captions[event[number]]:
+        if (
+            number in event
+            and event[number] != 99
+            and event.get(label, captions[event[number]]) != captions[event[number]]
+        ):
             yield f"{label} {event[label]!r} does not fit {number} {event[number]}"
     if event.get("class_name", entry["caption"]) != entry["caption"]:
         yield f"class_name is {event['class_name']!r}"

@@ -94,6 +94,7 @@ class TokenAuthenticator(AuthBase, abc.ABC):
         self._token: Token | None = None
         self._renew_at = 0.0
         self._refusal: CredentialsError | None = None
+        self._on_trial = False
 
     @abc.abstractmethod
     def fetch_token(self) -> Token:
@@ -154,12 +155,33 @@ class TokenAuthenticator(AuthBase, abc.ABC):
                 self._token = token
             return self._token.value
 
-    def discard(self, value: str) -> None:
+    def discard(self, value: str) -> bool:
         """Forget a token that the vendor has refused, unless another thread has replaced it already.
+
+        A token that replaced a refused one and has not been accepted since is kept: with many requests under way,
+        each would have it renewed again.
 
         Args:
             value: The refused token's value.
+
+        Returns:
+            Whether there is, or can be, another token to try.
+        """
+        with self._lock:
+            if self._token is None or self._token.value != value:
+                return True
+            if self._on_trial:
+                return False
+            self._token = None
+            self._on_trial = True
+            return True
+
+    def note_accepted(self, value: str) -> None:
+        """Note that the vendor has accepted a token.
+
+        Args:
+            value: The token's value.
         """
         with self._lock:
             if self._token is not None and self._token.value == value:
-                self._token = None
+                self._on_trial = False

@@ -199,11 +199,15 @@ class HttpClient:
             return attempt(request, where, authenticator)
         token = authenticator.current()
         try:
-            return attempt(request, where, authenticator)
+            response = attempt(request, where, authenticator)
         except CredentialsError:
+            if not authenticator.discard(token):
+                raise
             logger.info("%s: the token is no longer accepted; renewing it once.", where)
-            authenticator.discard(token)
-            return attempt(request, where, authenticator)
+            token = authenticator.current()
+            response = attempt(request, where, authenticator)
+        authenticator.note_accepted(token)
+        return response
 
     def _send_once(
         self, request: requests.Request, where: str, authenticator: AuthBase | None, *, expect: Expected

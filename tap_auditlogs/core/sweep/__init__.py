@@ -10,6 +10,7 @@ moves when the sweep ends. What the state holds does not grow with the number of
 | `offsets` | reads a collection page by page while rows come and go: no I/O of its own |
 | `workers` | threads that never hold up the end of the process |
 | `track` | one stream's part in a sweep: its sweep and its bookmark |
+| `settings` | what can be set for all of them |
 | `stream` | the base of the streams that sweep, and of those written in the pass of another |
 """
 

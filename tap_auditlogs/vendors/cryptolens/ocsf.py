@@ -30,7 +30,7 @@ _SHORTEST: t.Final = len('"key":""')
 """Of the texts that either pattern finds something in."""
 
 # By the digits of the state that name the method. Which of OCSF's four activities a method is, is our reading.
-_ACTIVITIES: t.Final = {10: 2, 20: 3, 30: 1, 40: 3, 60: 3, 70: 3}
+_ACTIVITIES: t.Final[dict[int | None, int]] = {10: 2, 20: 3, 30: 1, 40: 3, 60: 3, 70: 3}
 
 
 class _LogMapping(StreamMapping):
@@ -76,7 +76,7 @@ class _LogMapping(StreamMapping):
         """
         seconds = source.peek(self.time_property)
         try:
-            moment = from_epoch(seconds)
+            moment = from_epoch(None if isinstance(seconds, bool) else seconds)
         except (TypeError, ValueError) as error:
             msg = f"`{self.time_property}` is no time"
             raise NotUnderstoodError(msg) from error
@@ -101,10 +101,11 @@ class WebApiLogMapping(_LogMapping):
             The event.
         """
         code, state, succeeded = source.peek("method_code"), source.id("state"), source.peek("succeeded")
-        method = source.text("method") or (f"method {code}" if isinstance(code, int) else "unknown method")
-        status = {True: Status.SUCCESS, False: Status.FAILURE}.get(t.cast("bool", succeeded), Status.UNKNOWN)
+        number = code if isinstance(code, int) else None
+        method = source.text("method") or (f"method {number}" if number is not None else "unknown method")
+        status = Status.SUCCESS if succeeded is True else Status.FAILURE if succeeded is False else Status.UNKNOWN
         event = Event(
-            activity=Activity(API_ACTIVITY, _ACTIVITIES.get(t.cast("int", code), OTHER), method),
+            activity=Activity(API_ACTIVITY, _ACTIVITIES.get(number, OTHER), method),
             action=method,
             status=status,
             target=_license(source),

@@ -12,6 +12,7 @@ import requests
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ProtocolError, StateError
+from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp, from_epoch, parse_timestamp
 from tap_auditlogs.vendors.cryptolens.client import with_lower_keys
@@ -26,12 +27,6 @@ if t.TYPE_CHECKING:
 
     from tap_auditlogs.core.http import ApiResponse
     from tap_auditlogs.core.state import Bookmark
-
-_ADDITIONAL_PROPERTIES = th.Property(
-    "additional_properties",
-    th.ObjectType(additional_properties=True),
-    description="Fields that the vendor sends beyond these, under their own names.",
-)
 
 
 class LogStream(AuditStream, abc.ABC):
@@ -236,7 +231,7 @@ class WebApiLog(LogStream):
             th.ObjectType(additional_properties=True),
             description="What the vendor says of the anomaly, where it does.",
         ),
-        _ADDITIONAL_PROPERTIES,
+        ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
     def _to_record(self, row: Row) -> Record:
@@ -267,7 +262,7 @@ class Events(LogStream):
         th.Property("value", th.IntegerType, description="In minor units: 25.30 is 2530."),
         th.Property("currency", th.StringType, description="Of the value."),
         th.Property("metadata", th.StringType, description="Text supplied by the customer, often JSON."),
-        _ADDITIONAL_PROPERTIES,
+        ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
 
@@ -304,7 +299,7 @@ class ObjectLog(LogStream):
             th.StringType,
             description="JSON text: the whole object if it is new, else each changed field with [old, new].",
         ),
-        _ADDITIONAL_PROPERTIES,
+        ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
 

@@ -8,6 +8,7 @@ import typing as t
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.settings import url_setting
+from tap_auditlogs.core.sweep.settings import FULL_SCAN_SETTING
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,14 +168,7 @@ SETTINGS = th.PropertiesList(
         title="Look-back in days",
         description="How far successive runs overlap. The vendor filters by day.",
     ),
-    th.Property(
-        "full_scan_every_days",
-        th.NumberType(minimum=0),
-        default=7,
-        title="Full scan every so many days",
-        description="How often every object is asked, whether it seems to have changed or not: a change may leave "
-        "the object's date of modification as it was.",
-    ),
+    FULL_SCAN_SETTING,
     th.Property(
         "max_concurrency",
         th.IntegerType(minimum=1),

@@ -11,6 +11,7 @@ import msgspec
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ProtocolError, RefusedError
+from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.sweep import (
     Ask,
     Listed,
@@ -76,11 +77,7 @@ class AuditTrail(SweepStream):
         th.Property("type", th.StringType, description="Always `audittrail`."),
         th.Property("account_uid", th.StringType, description="The account that owns the object."),
         th.Property("instance_uid", th.StringType, description="The instance."),
-        th.Property(
-            "additional_properties",
-            th.ObjectType(additional_properties=True),
-            description="Fields that the vendor sends beyond these, under their own names.",
-        ),
+        ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
     @property

@@ -13,6 +13,7 @@ import requests
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
+from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import canonical_timestamp, format_timestamp, parse_timestamp
 from tap_auditlogs.vendors.pigment.paginator import EventPaginator
@@ -65,11 +66,7 @@ class AuditEvents(AuditStream):
             th.ObjectType(additional_properties=True),
             description="The details, as the vendor sends them; their shape depends on the event type.",
         ),
-        th.Property(
-            "additional_properties",
-            th.ObjectType(additional_properties=True),
-            description="Fields that the vendor sends beyond these, under their own names.",
-        ),
+        ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned

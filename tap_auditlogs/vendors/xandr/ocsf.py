@@ -54,7 +54,7 @@ class ChangeLogDetailMapping(StreamMapping):
                 text = text.replace(session, hashed(session))
             for pattern in _SECRET_IN_TEXT:
                 text = pattern.sub(_hash_value, text)
-            return text
+            return _USER_IN_URL.sub("", text)
 
         return t.cast("Record", _without_secrets(with_texts(record, change)))
 
@@ -164,7 +164,7 @@ def _take_request(source: Source, method: str | None) -> Record | None:
         else:
             source.rest["method"] = method
     if (url := source.text("url")) is not None:
-        request["url"] = {"url_string": _USER_IN_URL.sub("", url)}
+        request["url"] = {"url_string": url}
     return request or None
 
 

@@ -7,6 +7,7 @@ import typing as t
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.settings import url_setting
+from tap_auditlogs.core.sweep.settings import FULL_SCAN_SETTING
 from tap_auditlogs.vendors.xandr.services import BLOCKED_SERVICES, DEFAULT_SERVICES
 
 if t.TYPE_CHECKING:
@@ -63,14 +64,7 @@ SETTINGS = th.PropertiesList(
         title="Look-back in hours",
         description="How far successive runs overlap: a change may be logged this much late.",
     ),
-    th.Property(
-        "full_scan_every_days",
-        th.NumberType(minimum=0),
-        default=7,
-        title="Full scan every so many days",
-        description="How often every object is asked, whether it seems to have changed or not: a change may leave "
-        "the object's time of modification as it was.",
-    ),
+    FULL_SCAN_SETTING,
     th.Property(
         "max_concurrency",
         th.IntegerType(minimum=1, maximum=MOST_IN_FLIGHT),

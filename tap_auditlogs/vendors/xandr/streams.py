@@ -10,6 +10,7 @@ from functools import cached_property
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError
+from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.sweep import (
     Ask,
     Listed,
@@ -51,11 +52,6 @@ _KEY_PROPERTIES = (
     ),
     th.Property("created_on", th.DateTimeType, description="When the change was made."),
 )
-_ADDITIONAL_PROPERTIES = th.Property(
-    "additional_properties",
-    th.ObjectType(additional_properties=True),
-    description="Fields that the vendor sends beyond these, under their own names.",
-)
 
 
 class TransactionStream(SweptStream):
@@ -94,7 +90,7 @@ class ChangeLog(TransactionStream, SweepStream):
         th.Property("user_id", th.IntegerType, description="Who made the change, if asked for."),
         th.Property("request_source", th.StringType, description="Where the request came from, if asked for."),
         th.Property("object_json", th.StringType, description="The whole object as JSON text, if asked for."),
-        _ADDITIONAL_PROPERTIES,
+        ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
     @property
@@ -273,7 +269,7 @@ class ChangeLogDetail(TransactionStream):
             description="The changed fields; old_value and new_value are JSON text, since they may be of any type. "
             "The unchanged ones too if include_unchanged_fields is set.",
         ),
-        _ADDITIONAL_PROPERTIES,
+        ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
     def get_pages(self, context: Context | None) -> Iterable[list[Record]]:  # noqa: ARG002 - nothing to read here
