@@ -173,7 +173,7 @@ class AuditStream(PagedStream, abc.ABC):
             msg = f"its value {value!r:.60} is not a time"
             raise StateError(msg) from error
         if moment > datetime.now(UTC) + _CLOCK_TOLERANCE:
-            msg = f"its value {format_timestamp(moment)} is in the future; is this machine's clock right?"
+            msg = f"its value {format_timestamp(moment)} is in the future, unless this machine's clock is wrong"
             raise StateError(msg)
 
     @property

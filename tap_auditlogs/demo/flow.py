@@ -187,10 +187,10 @@ def _trail_line(first: Trail, second: Trail) -> Line:
 def _tell_differences(results: list[dict[str, Comparison]], trails: list[Trail], echo: Callable[[str], object]) -> bool:
     agree = True
     for number, (result, trail) in enumerate(zip(results, trails, strict=True), start=1):
-        for compared in (*result.values(), trail):
-            for difference in compared.differences():
-                echo(f"DIFFERENT after run {number}: {difference}")
-                agree = False
+        differences = [difference for comparison in result.values() for difference in comparison.differences()]
+        for difference in (*differences, *trail.differences()):
+            echo(f"DIFFERENT after run {number}: {difference}")
+            agree = False
     if agree:
         echo("Source and tables have the same keys after both runs.")
     return agree

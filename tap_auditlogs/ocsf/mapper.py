@@ -204,7 +204,8 @@ class OcsfMapper(HookedMapper):
         Yields:
             The event.
         """
-        yield from self.map_schema_message(message_dict)
+        if not self._schema_is_written:
+            yield from self.map_schema_message(message_dict)
         time_extracted = message_dict.get("time_extracted")
         event = self._translators[message_dict["stream"]].translate(message_dict.get("record"), time_extracted)
         yield _EventMessage(event, event["ingested_at"])

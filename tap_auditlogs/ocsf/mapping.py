@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from tap_auditlogs.core.times import parse_timestamp
-from tap_auditlogs.ocsf.classes import OTHER, Activity, Status
+from tap_auditlogs.ocsf.classes import OTHER, SUCCESS, Activity, Status
 from tap_auditlogs.ocsf.values import is_email, is_ip, text_of
 
 if t.TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Event:
 
     activity: Activity
     action: str | None = None
-    status: Status = Status.SUCCESS
+    status: Status = SUCCESS
     actor: Person = field(default_factory=Person)
     target: Target = field(default_factory=Target)
     source_ip: str | None = None

@@ -7,14 +7,15 @@ import logging
 import typing as t
 import uuid
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
 from tap_auditlogs.core.times import format_timestamp, parse_timestamp
-from tap_auditlogs.ocsf.classes import ENTITY_MANAGEMENT, OTHER, VERSION, Activity, Status, header
+from tap_auditlogs.ocsf.classes import ENTITY_MANAGEMENT, OTHER, UNKNOWN, VERSION, Activity, header
 from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Source, Target
-from tap_auditlogs.ocsf.values import text_of
+from tap_auditlogs.ocsf.values import milliseconds, text_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +27,7 @@ NOT_UNDERSTOOD: t.Final = "not understood"
 _NAMESPACE: t.Final = uuid.UUID("f2f0c1d6-4f0e-5c37-9a55-6d8a5f2a9a31")
 """Made up once. Another one would give every event another uid."""
 
-_EPOCH: t.Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: t.Final = timedelta(milliseconds=1)
-
+_spell = lru_cache(maxsize=64)(format_timestamp)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="string")
 
@@ -66,7 +65,7 @@ class Translator:
         Returns:
             The record of `audit_events`; where the source record is not understood, one that says so.
         """
-        extracted = _moment(time_extracted)
+        extracted = _read_time(time_extracted) if isinstance(time_extracted, str) else None
         if not isinstance(record, dict):
             return self._fallback({}, _digest(_canonical.encode(record)), extracted, "it is no object")
         clean = self._mapping.clean(record)
@@ -89,8 +88,8 @@ class Translator:
         if unmapped.get("additional_properties", ...) is None:
             del unmapped["additional_properties"]  # the tap's word for: there are none
         event.metadata["original_time"] = original_time
-        original_uid = ":".join(str(record[name]) for name in self._mapping.key)
-        event.metadata.setdefault("original_event_uid", original_uid)
+        if "original_event_uid" not in event.metadata:
+            event.metadata["original_event_uid"] = ":".join([str(record[name]) for name in self._mapping.key])
         return self._render(event, event_uid, moment, extracted, unmapped, clean)
 
     def unreadable(self, line: bytes) -> Record:
@@ -124,7 +123,7 @@ class Translator:
         event = Event(
             activity=Activity(ENTITY_MANAGEMENT, OTHER, NOT_UNDERSTOOD),
             action=NOT_UNDERSTOOD,
-            status=Status.UNKNOWN,
+            status=UNKNOWN,
             target=Target("source record"),
             attributes={"message": f"This record of {self._mapping.stream} could not be mapped: {reason}."},
         )
@@ -148,8 +147,7 @@ class Translator:
         # OCSF wants a time; where none is known the column stays null.
         time = moment or extracted or datetime.now(UTC)
         ocsf: Record = {
-            **header(event.activity, event.status),
-            "time": (time - _EPOCH) // _MILLISECOND,
+            "time": milliseconds(time),
             "metadata": {
                 "version": VERSION,
                 "product": self._mapping.product,
@@ -170,7 +168,7 @@ class Translator:
         return {
             "event_uid": event_uid,
             "event_time": None if moment is None else format_timestamp(moment),
-            "ingested_at": None if extracted is None else format_timestamp(extracted),
+            "ingested_at": None if extracted is None else _spell(extracted),
             "vendor": self._vendor,
             "source_stream": self._mapping.stream,
             "tenant": event.tenant,
@@ -182,8 +180,8 @@ class Translator:
             "target_id": target.id,
             "target_name": target.name,
             "source_ip": event.source_ip,
-            "outcome": event.status.name.lower(),
-            "ocsf": ocsf,
+            "outcome": event.status.outcome,
+            "ocsf": msgspec.Raw(b"{%b,%b" % (header(event.activity, event.status), _encoder.encode(ocsf)[1:])),
         }
 
 
@@ -194,7 +192,11 @@ def _put(into: Record, attributes: Mapping[str, t.Any]) -> None:
 
 
 def _uid(parts: list[str | None]) -> str:
-    return str(uuid.uuid5(_NAMESPACE, _canonical.encode(parts).decode()))
+    """Make a UUID of version 5, like `uuid.uuid5` but in a third of its time."""
+    name = _NAMESPACE.bytes + _canonical.encode(parts)
+    digest = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def _digest(content: bytes) -> str:
@@ -202,8 +204,10 @@ def _digest(content: bytes) -> str:
     return _uid([hashlib.sha256(content).hexdigest()])
 
 
-def _moment(text: object) -> datetime | None:
+@lru_cache(maxsize=64)
+def _read_time(text: str) -> datetime | None:
+    """Read a time that a whole page of records shares."""
     try:
-        return parse_timestamp(text)  # type: ignore[arg-type] # what is no text is refused with a TypeError
-    except (TypeError, ValueError):
+        return parse_timestamp(text)
+    except ValueError:
         return None

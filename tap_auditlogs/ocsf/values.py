@@ -6,12 +6,15 @@ import hashlib
 import ipaddress
 import re
 import typing as t
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_ADDRESS = 40
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 # OCSF 1.8.0's `email_t`, with a range that reads like a slip (`+-/`) as it stands there.
 _EMAIL = re.compile(r"[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+", re.ASCII)
@@ -80,6 +83,18 @@ def with_texts(value: t.Any, change: Callable[[str], str]) -> t.Any:
             return {change(name): with_texts(item, change) for name, item in value.items()}
         case _:
             return value
+
+
+def milliseconds(moment: datetime) -> int:
+    """Spell a time as OCSF wants all of them.
+
+    Args:
+        moment: An aware time.
+
+    Returns:
+        Milliseconds since 1970.
+    """
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def text_of(value: t.Any) -> str | None:

@@ -8,6 +8,7 @@ import typing as t
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import trustme
 
 from tap_auditlogs.core.errors import ApiError
 from tests.core.conftest import get, make_client
@@ -18,13 +19,11 @@ if t.TYPE_CHECKING:
 
     from tests.core.conftest import StartServer
 
-trustme = pytest.importorskip("trustme")
-CertificateAuthority: t.TypeAlias = t.Any  # `trustme.CA`
 
 OK = json_answer({"rows": []})
 
 
-def server_side(ca: CertificateAuthority, name: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSLContext:
+def server_side(ca: trustme.CA, name: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ends = datetime.now(UTC) + timedelta(days=-1 if expired else 1)
     ca.issue_cert(name, not_after=ends).configure_cert(context)
@@ -32,12 +31,12 @@ def server_side(ca: CertificateAuthority, name: str = "127.0.0.1", *, expired: b
 
 
 @pytest.fixture(scope="module")
-def ca() -> CertificateAuthority:
+def ca() -> trustme.CA:
     return trustme.CA()
 
 
 @pytest.fixture
-def bundle(ca: CertificateAuthority, tmp_path: Path) -> str:
+def bundle(ca: trustme.CA, tmp_path: Path) -> str:
     path = tmp_path / "bundle.pem"
     ca.cert_pem.write_to_path(path)
     return str(path)
@@ -50,7 +49,7 @@ def _trust(monkeypatch: pytest.MonkeyPatch, bundle: str) -> None:
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_ca_bundle_of_the_environment_is_trusted(
-    start_server: StartServer, monkeypatch: pytest.MonkeyPatch, ca: CertificateAuthority, bundle: str, variable: str
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, bundle: str, variable: str
 ) -> None:
     monkeypatch.setenv(variable, bundle)
     server = start_server(OK, tls=server_side(ca))
@@ -60,7 +59,7 @@ def test_the_ca_bundle_of_the_environment_is_trusted(
 @pytest.mark.parametrize("fault", ["unknown CA", "expired", "another host"])
 @pytest.mark.usefixtures("_trust")
 def test_a_certificate_that_is_not_trusted_fails_at_once(
-    start_server: StartServer, waits: list[float], ca: CertificateAuthority, fault: str
+    start_server: StartServer, waits: list[float], ca: trustme.CA, fault: str
 ) -> None:
     contexts = {
         "unknown CA": lambda: server_side(trustme.CA()),
@@ -91,7 +90,7 @@ def test_a_server_that_speaks_no_tls_is_tried_again(start_server: StartServer, w
 
 
 @pytest.mark.usefixtures("_trust")
-def test_the_deadline_holds_within_tls(start_server: StartServer, waits: list[float], ca: CertificateAuthority) -> None:
+def test_the_deadline_holds_within_tls(start_server: StartServer, waits: list[float], ca: trustme.CA) -> None:
     server = start_server(drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", every=0.02), tls=server_side(ca))
     started = time.monotonic()
     with pytest.raises(ApiError, match=r"no complete answer within 0\.3 s"):

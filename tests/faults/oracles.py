@@ -271,3 +271,16 @@ def leaked(secrets: Sequence[str], *texts: str | bytes, folder: Path | None = No
         if path.is_file() and not path.name.startswith("file-"):  # the test's own configuration files
             faults += [f"a secret is in the file {path.name}"] if leaks(path.read_bytes(), secrets) else []
     return faults
+
+
+# Data.
+
+
+def dropped_fields(messages: Iterable[Message], names: set[str]) -> list[str]:
+    """Fields that no schema knows are kept in every record."""
+    return [
+        f"{message['stream']}: {name} is not in additional_properties"
+        for message in messages
+        if message["type"] == "RECORD"
+        for name in names - set(message["record"].get("additional_properties") or {})
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from unittest import mock
 
@@ -13,6 +14,8 @@ if t.TYPE_CHECKING:
     from pyrate_limiter import Limiter
 
     from tests.end_to_end.tap_runs import Run, State
+
+_WORKERS = ("openx_", "xandr_", "index-exchange-")
 
 
 def sync(config: dict[str, t.Any], state: State | None = None) -> Run:
@@ -30,3 +33,6 @@ def sync(config: dict[str, t.Any], state: State | None = None) -> Run:
         finally:
             for limiter in limiters:
                 limiter.close()  # ends its thread
+            for thread in threading.enumerate():
+                if thread.name.startswith(_WORKERS):
+                    thread.join(10)

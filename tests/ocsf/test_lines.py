@@ -4,10 +4,11 @@ import json
 import random
 import typing as t
 
-import pytest
-
 from tests.ocsf.mapping import events_in, record_line, run_mapper, without_additions
 from tests.ocsf.records import PIGMENT, RECORDS
+
+if t.TYPE_CHECKING:
+    import pytest
 
 SCHEMA: t.Final = {"type": "SCHEMA", "schema": {"properties": {}}, "key_properties": []}
 STATE: t.Final = b'{"type":"STATE","value":{"bookmarks":{"pigment_audit_events":{"a":"RECORD"}}}}\n'

@@ -117,13 +117,9 @@ def leaves(value: object) -> t.Iterator[str]:
             try:
                 parsed = json.loads(value)  # a text that is JSON may stand there taken apart
             except ValueError:
-                for part in value.split(", "):
-                    yield part
+                yield from value.split(", ")
                 return
-            if not isinstance(parsed, str | int):
-                yield from leaves(parsed)
-            else:
-                yield str(parsed)
+            yield from [parsed] if isinstance(parsed, str) else leaves(parsed)
         case _:
             yield str(value)
 
@@ -138,12 +134,11 @@ def derived(record: Json) -> t.Iterator[str]:
         yield record["session_id"]
     if "ingestion_timestamp" in record:
         yield record["ingestion_timestamp"]  # in milliseconds
-    for change in record.get("changes") or () if isinstance(record.get("changes"), list) else ():
-        yield from (change.get("field_name"), change.get("old_value"), change.get("new_value"))
-    if "ip_info" in record and record["ip_info"]:
-        yield record["ip_info"]
-    if "data" in record and record["data"]:
-        yield record["data"]
+    if isinstance(record.get("changes"), list):
+        for change in record["changes"]:
+            yield from (change.get("field_name"), change.get("old_value"), change.get("new_value"))
+    yield from filter(None, (record.get("ip_info"), record.get("data")))  # taken apart
+    yield from (str(record.get(name)) for name in ("resource_type", "resource_action"))  # after words
 
 
 def test_the_vendors_lines_pass_as_they_are(extracted: Extracted) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.ocsf.mapping import events_in, map_record, record_line, run_mapper, texts_in
+from tests.ocsf.mapping import EXTRACTED, events_in, map_record, record_line, run_mapper, texts_in
 from tests.ocsf.records import (
     EVENT,
     LICENSE_KEY,
@@ -34,7 +34,7 @@ def sha256(text: str) -> str:
 
 
 def valid(stream: str, record: object, **config: bool) -> Json:
-    event = map_record(stream, record, **config)
+    event = map_record(stream, record, EXTRACTED, **config)
     assert faults(event["ocsf"]) == []
     return event
 

@@ -6,7 +6,10 @@ import typing as t
 from functools import cache
 
 from jsonschema import Draft202012Validator
-from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+from ocsf_json_schema import (  # type: ignore[import-untyped] # it has no types
+    OcsfJsonSchemaEmbedded,
+    get_ocsf_schema,
+)
 
 VERSION: t.Final = "1.8.0"
 YEAR_2001_MS: t.Final = 10**12

@@ -8,7 +8,7 @@ import typing as t
 from tap_auditlogs.core.http.response import decode_json
 from tap_auditlogs.core.redaction import SHORTEST_SECRET
 from tap_auditlogs.core.times import from_epoch
-from tap_auditlogs.ocsf.classes import API_ACTIVITY, ENTITY_MANAGEMENT, OTHER, Activity, Status
+from tap_auditlogs.ocsf.classes import API_ACTIVITY, ENTITY_MANAGEMENT, FAILURE, OTHER, SUCCESS, UNKNOWN, Activity
 from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Person, Source, StreamMapping, Target
 from tap_auditlogs.ocsf.values import hashed, with_texts
 
@@ -26,8 +26,7 @@ _CALLER: t.Final = "Cryptolens API client"
 _LICENSE_KEY: t.Final = re.compile(r"\b[A-Z0-9]{5}(?:-[A-Z0-9]{5}){3,}\b")
 _KEY_IN_JSON: t.Final = re.compile(r'"(?:license)?key"\s*:\s*(?P<value>\[[^\]]*\]|"(?:[^"\\]|\\.)*")', re.IGNORECASE)
 _TEXT_IN_JSON: t.Final = re.compile(r'"((?:[^"\\]|\\.)+)"')
-_SHORTEST: t.Final = len('"key":""')
-"""Of the texts that either pattern finds something in."""
+_SHORTEST: t.Final = SHORTEST_SECRET
 
 # By the digits of the state that name the method. Which of OCSF's four activities a method is, is our reading.
 _ACTIVITIES: t.Final[dict[int | None, int]] = {10: 2, 20: 3, 30: 1, 40: 3, 60: 3, 70: 3}
@@ -52,12 +51,23 @@ class _LogMapping(StreamMapping):
             return record
         license_key = record.get("key")
 
-        def change(text: str) -> str:
-            if isinstance(license_key, str) and len(license_key) >= SHORTEST_SECRET and license_key in text:
-                text = text.replace(license_key, hashed(license_key))
-            return text if len(text) < _SHORTEST else _hash_keys(text)
+        known = license_key if isinstance(license_key, str) and len(license_key) >= SHORTEST_SECRET else None
 
-        clean: Record = {name: with_texts(value, change) for name, value in record.items()}
+        def change(text: str) -> str:
+            if known is not None and known in text:
+                text = text.replace(known, hashed(known))
+            return _hash_keys(text)
+
+        clean: Record = {
+            # What is short is no license key, and most of the rest, like the device's hash, shows that at once.
+            name: value
+            if value is None or type(value) is int or (type(value) is str and len(value) < _SHORTEST)
+            else with_texts(value, change)
+            for name, value in record.items()
+            if name != "key"
+        }
+        if "key" in record:
+            clean["key"] = license_key
         if isinstance(license_key, str) and license_key:
             clean["key"] = hashed(license_key)
         return clean
@@ -76,7 +86,9 @@ class _LogMapping(StreamMapping):
         """
         seconds = source.peek(self.time_property)
         try:
-            moment = from_epoch(None if isinstance(seconds, bool) else seconds)
+            if type(seconds) is not int:
+                raise TypeError  # noqa: TRY301 - like seconds that no calendar has
+            moment = from_epoch(seconds)
         except (TypeError, ValueError) as error:
             msg = f"`{self.time_property}` is no time"
             raise NotUnderstoodError(msg) from error
@@ -103,7 +115,7 @@ class WebApiLogMapping(_LogMapping):
         code, state, succeeded = source.peek("method_code"), source.id("state"), source.peek("succeeded")
         number = code if isinstance(code, int) else None
         method = source.text("method") or (f"method {number}" if number is not None else "unknown method")
-        status = Status.SUCCESS if succeeded is True else Status.FAILURE if succeeded is False else Status.UNKNOWN
+        status = SUCCESS if succeeded is True else FAILURE if succeeded is False else UNKNOWN
         event = Event(
             activity=Activity(API_ACTIVITY, _ACTIVITIES.get(number, OTHER), method),
             action=method,
@@ -217,8 +229,9 @@ def _take_data(source: Source) -> tuple[Record | None, Record | None]:
 
 
 def _hash_keys(text: str) -> str:
-    text = _LICENSE_KEY.sub(lambda found: hashed(found[0]), text)
-    return _KEY_IN_JSON.sub(_hash_values, text)
+    if "-" in text:
+        text = _LICENSE_KEY.sub(lambda found: hashed(found[0]), text)
+    return _KEY_IN_JSON.sub(_hash_values, text) if '"' in text else text
 
 
 def _hash_values(found: re.Match[str]) -> str:

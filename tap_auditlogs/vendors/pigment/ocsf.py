@@ -11,15 +11,18 @@ from tap_auditlogs.ocsf.classes import (
     ACCOUNT_CHANGE,
     AUTHENTICATION,
     ENTITY_MANAGEMENT,
+    FAILURE,
     GROUP_MANAGEMENT,
     OTHER,
+    SUCCESS,
+    UNKNOWN,
     WEB_RESOURCES_ACTIVITY,
     Activity,
     EventClass,
     Status,
 )
 from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Target
-from tap_auditlogs.ocsf.values import is_ip, text_of
+from tap_auditlogs.ocsf.values import is_ip, milliseconds, text_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +67,7 @@ _ABOUT_ROLES: t.Final = re.compile(r"Group|Role|Permission|AccessRight")
 _TARGETS: t.Final = ("entity", "snapshotGroup", "application", "group")
 
 # No page shows an address in `context`; these are the names it would have.
-_ADDRESSES: t.Final = ("ip", "ipAddress", "sourceIp", "clientIp")
+_ADDRESSES: t.Final = frozenset({"ip", "ipAddress", "sourceIp", "clientIp"})
 
 
 class AuditEventsMapping(StreamMapping):
@@ -92,8 +95,7 @@ class AuditEventsMapping(StreamMapping):
             activity=_activity(event_type),
             action=event_type,
             actor=Person(id=text_of(user.get("id")), name=_text(user.get("name")), email=_text(user.get("email"))),
-            target=_target(payload, context, event_type or ""),
-            source_ip=_address(context),
+            source_ip=None if _ADDRESSES.isdisjoint(context) else _address(context),
             tenant=_member(context.get("organization"), "id"),
             metadata={"event_code": event_type, "logged_time": _take_logged_time(source)},
         )
@@ -103,20 +105,20 @@ class AuditEventsMapping(StreamMapping):
             event.attributes["actor"] = None if actor is None else {"user": actor}
         if event.source_ip is not None:
             event.attributes["src_endpoint"] = {"ip": event.source_ip}
-        _ATTRIBUTES[event.activity.event_class](event, payload)
+        _ATTRIBUTES[event.activity.event_class](event, payload, context)
         return event
 
 
 # One function for each class adds what the class needs; if that is not known, the event is one of the entity.
 
 
-def _of_account(event: Event, payload: _Object) -> None:
+def _of_account(event: Event, payload: _Object, context: _Object) -> None:
     person = _person(payload)
     user = person.as_user()
     if user is None:  # who resets a password does it for themselves, and the payload may be empty
         person, user = event.actor, event.actor.as_user()
     if user is None:
-        _of_entity(event, payload)
+        _of_entity(event, payload, context)
         return
     event.target = Target("user", person.id, person.name or person.email)
     if event.activity.event_class is AUTHENTICATION:
@@ -128,12 +130,13 @@ def _of_account(event: Event, payload: _Object) -> None:
         event.attributes["user_result"] = {**user, "type": after, "type_id": OTHER}
 
 
-def _of_group(event: Event, payload: _Object) -> None:
+def _of_group(event: Event, payload: _Object, context: _Object) -> None:
     group = _named(payload.get("group"))
     if not group:
         event.activity = Activity(ENTITY_MANAGEMENT, 3)
-        _of_entity(event, payload)
+        _of_entity(event, payload, context)
         return
+    event.target = _target(event, payload, context)
     role, application = _member(payload.get("role"), "name"), _named(payload.get("application"))
     event.attributes |= {
         "group": group,
@@ -142,17 +145,19 @@ def _of_group(event: Event, payload: _Object) -> None:
     }
 
 
-def _of_web_resource(event: Event, _payload: _Object) -> None:
+def _of_web_resource(event: Event, payload: _Object, context: _Object) -> None:
+    event.target = _target(event, payload, context)
     event.attributes["web_resources"] = [event.target.as_resource()]
 
 
-def _of_entity(event: Event, _payload: _Object) -> None:
+def _of_entity(event: Event, payload: _Object, context: _Object) -> None:
+    event.target = _target(event, payload, context)
     if event.activity.event_class is not ENTITY_MANAGEMENT:
         event.activity = Activity(ENTITY_MANAGEMENT, OTHER, event.action)
     event.attributes["entity"] = event.target.as_entity()
 
 
-_ATTRIBUTES: t.Final[Mapping[EventClass, Callable[[Event, _Object], None]]] = {
+_ATTRIBUTES: t.Final[Mapping[EventClass, Callable[[Event, _Object, _Object], None]]] = {
     ACCOUNT_CHANGE: _of_account,
     AUTHENTICATION: _of_account,
     ENTITY_MANAGEMENT: _of_entity,
@@ -173,11 +178,12 @@ def _activity(event_type: str | None) -> Activity:
     return Activity(ENTITY_MANAGEMENT, OTHER, event_type)
 
 
+@lru_cache(maxsize=1024)
 def _status(event_type: str, activity: Activity) -> Status:
     if activity.event_class is AUTHENTICATION and _FAILURE.search(event_type):
-        return Status.FAILURE
+        return FAILURE
     # Vendor page: logged even if the snapshot fails later.
-    return Status.UNKNOWN if _SNAPSHOT.search(event_type) else Status.SUCCESS
+    return UNKNOWN if _SNAPSHOT.search(event_type) else SUCCESS
 
 
 def _person(payload: _Object) -> Person:
@@ -189,9 +195,9 @@ def _person(payload: _Object) -> Person:
     )
 
 
-def _target(payload: _Object, context: _Object, event_type: str) -> Target:
+def _target(event: Event, payload: _Object, context: _Object) -> Target:
     # An entity stands in an application; of a change of roles the group is what it is about.
-    for name in ("group", *_TARGETS) if _ABOUT_ROLES.search(event_type) else _TARGETS:
+    for name in ("group", *_TARGETS) if _ABOUT_ROLES.search(event.action or "") else _TARGETS:
         found = payload.get(name)
         if isinstance(found, dict) and _named(found):
             return Target(_text(found.get("entityType")) or name, text_of(found.get("id")), _text(found.get("name")))
@@ -206,7 +212,7 @@ def _named(value: object) -> Record:
 
 
 def _address(context: _Object) -> str | None:
-    for name in _ADDRESSES:
+    for name in sorted(_ADDRESSES):
         value = context.get(name)
         if isinstance(value, str) and is_ip(value):
             return value
@@ -220,7 +226,7 @@ def _take_logged_time(source: Source) -> int | None:
     except (TypeError, ValueError):
         return None
     del source.rest["ingestion_timestamp"]
-    return int(moment.timestamp() * 1000)
+    return milliseconds(moment)
 
 
 def _object(value: object) -> _Object:

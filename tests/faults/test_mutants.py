@@ -1,0 +1,276 @@
+"""Each oracle is able to object: a tap broken on purpose makes it do so, and the sound tap does not."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import typing as t
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+from tests.faults import oracles
+from tests.faults.mutants import MUTANTS, planted
+from tests.faults.proxy import Stranger, rewritten, status
+from tests.faults.runs import sync
+from tests.support.tap_process import environment
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_auditlogs.sandbox.server import Sandbox
+    from tests.end_to_end.tap_runs import Clock
+    from tests.faults.proxy import FaultProxy
+    from tests.support.tap_process import TapRunner
+
+ROOT = Path(__file__).parents[2]
+
+
+class Stage:
+    """What a trial needs: a sandbox with its levers, and the waits of the runs."""
+
+    def __init__(self, sandbox: Sandbox, proxy: FaultProxy, clock: Clock, waits: list[float]) -> None:
+        self.sandbox = sandbox
+        self.proxy = proxy
+        self.clock = clock
+        self.waits = waits
+        self.config = proxy.in_front(sandbox.config)
+
+    def check(self, *runs: t.Any) -> list[str]:
+        """What the oracles about records say of runs that followed each other."""
+        return oracles.gaps(self.sandbox.truth(), *(run.messages for run in runs))
+
+
+def late_event(stage: Stage) -> list[str]:
+    pigment = stage.sandbox.vendor("pigment", PigmentSandbox)
+    pigment.add_event(stage.sandbox.world.now() - timedelta(seconds=9))
+    first = sync(stage.config)
+    pigment.add_event(stage.sandbox.world.now() - timedelta(hours=20))
+    return stage.check(first, sync(stage.config, first.state))
+
+
+def tie_with_the_bookmark(stage: Stage) -> list[str]:
+    stage.config["pigment"]["lookback_hours"] = 0
+    pigment = stage.sandbox.vendor("pigment", PigmentSandbox)
+    moment = stage.sandbox.world.now().replace(microsecond=0) - timedelta(seconds=9)
+    pigment.add_event(moment)
+    first = sync(stage.config)
+    pigment.add_event(moment)
+    return stage.check(first, sync(stage.config, first.state))
+
+
+def plain_run(stage: Stage) -> list[str]:
+    run = sync(stage.config)
+    return (
+        oracles.overclaims(stage.sandbox.truth(), run.messages)
+        + stage.check(run)
+        + oracles.strangers(stage.sandbox.truth(), run.messages)
+        + oracles.singer_faults(run.stdout)
+    )
+
+
+def next_id_follows(stage: Stage) -> list[str]:
+    """Ids may come without a gap: the row with the very next one counts."""
+    cryptolens = stage.sandbox.vendor("cryptolens", CryptolensSandbox)
+    log = cryptolens.web_api_log
+    first = sync(stage.config)
+    log.next_id = log.entries[-1].id + 1
+    cryptolens.add_row(log, age=timedelta(minutes=10))
+    return stage.check(first, sync(stage.config, first.state))
+
+
+def committed_late(stage: Stage) -> list[str]:
+    cryptolens = stage.sandbox.vendor("cryptolens", CryptolensSandbox)
+    cryptolens.begin_row(cryptolens.web_api_log, age=timedelta(seconds=20))
+    cryptolens.add_row(cryptolens.web_api_log, age=timedelta(seconds=10))
+    first = sync(stage.config)
+    cryptolens.commit_rows()
+    stage.clock.shift += timedelta(minutes=20)
+    return stage.check(first, sync(stage.config, first.state))
+
+
+def empty_page_between(stage: Stage) -> list[str]:
+    stage.sandbox.vendor("pigment", PigmentSandbox).empty_pages = {2}
+    return plain_run(stage)
+
+
+def late_change(stage: Stage) -> list[str]:
+    openx = stage.sandbox.vendor("openx", OpenxSandbox)
+    orders = openx.catalogue.live("order")
+    openx.change("order", orders[0].id, age=timedelta(seconds=5))
+    first = sync(stage.config)
+    second = sync(stage.config, first.state)  # no full scan is due any more
+    openx.change("order", orders[1].id, age=timedelta(hours=5))
+    return stage.check(first, second, sync(stage.config, second.state))
+
+
+def change_of_the_year_2099(stage: Stage) -> list[str]:
+    """What comes after a row of the future is found, and the state stays one that can be loaded."""
+    pigment = stage.sandbox.vendor("pigment", PigmentSandbox)
+    pigment.add_event(stage.sandbox.world.now() + timedelta(days=25_000))
+    first = sync(stage.config)
+    pigment.add_event(stage.sandbox.world.now() - timedelta(seconds=9))
+    return stage.check(first, sync(stage.config, first.state))
+
+
+def another_file_comes(stage: Stage) -> list[str]:
+    """The bytes of another hour come, sound in themselves."""
+    files = stage.sandbox.vendor("index_exchange", IndexExchangeSandbox)
+    one, other = (files.file(HourKey(hour)).content for hour in files.hours[:2])
+    truth = stage.sandbox.truth()
+    files.file(HourKey(files.hours[0])).content = type(one)(other.source, other.size, one.md5sum, one.rows)
+    run = sync(stage.config)
+    return oracles.wrong_end(truth, run.exit_code, run.messages, run.log) + _wrong_rows(truth, run.messages)
+
+
+def _wrong_rows(truth: oracles.Truth, messages: list[oracles.Message]) -> list[str]:
+    """Records of a file have the cells of that file."""
+    stream = "index_exchange_impressions"
+    true_times = {(row["file_md5"], row["row_number"], row["timestamp"].replace(" ", "T")) for row in truth[stream]}
+    return [
+        f"a record that its file does not have: {record['file_md5']} {record['row_number']}"
+        for message in messages
+        if message["type"] == "RECORD" and message["stream"] == stream
+        for record in [message["record"]]
+        if (record["file_md5"], record["row_number"], str(record["timestamp"])[:19]) not in true_times
+    ]
+
+
+def published_again(stage: Stage) -> list[str]:
+    files = stage.sandbox.vendor("index_exchange", IndexExchangeSandbox)
+    first = sync(stage.config)
+    files.republish(HourKey(files.hours[0]), 4)
+    return stage.check(first, sync(stage.config, first.state))
+
+
+def outage(stage: Stage) -> list[str]:
+    stage.proxy.strike(status(503), "/ai/Get", skip=2)
+    run = sync(stage.config)
+    return oracles.wrong_end(stage.sandbox.truth(), run.exit_code, run.messages, run.log)
+
+
+def no_page(stage: Stage) -> list[str]:
+    stage.proxy.strike(rewritten(lambda _body: {"result": 0, "message": ""}), "GetWebAPILog", skip=1)
+    run = sync(stage.config)
+    return oracles.wrong_end(stage.sandbox.truth(), run.exit_code, run.messages, run.log)
+
+
+def throttled(stage: Stage) -> list[str]:
+    stage.proxy.strike(status(429, {"Retry-After": "7"}), times=1)
+    sync(stage.config)
+    return oracles.too_short_waits(stage.waits, asked=7)
+
+
+def redirected(stage: Stage) -> list[str]:
+    with Stranger() as stranger:
+        stage.proxy.strike(stranger.allures(307))
+        sync(stage.config)
+        told = [str(request) for request in stranger.requests]
+    return oracles.leaked(stage.sandbox.secrets(), *told)
+
+
+def echoed(stage: Stage) -> list[str]:
+    token = stage.config["cryptolens"]["access_token"]
+    stage.proxy.strike(status(200, body=json.dumps({"result": 1, "message": f"the token {token} is odd"})))
+    run = sync(stage.config)
+    return oracles.leaked(stage.sandbox.secrets(), run.stdout, run.log)
+
+
+def new_field(stage: Stage) -> list[str]:
+    def with_news(page: t.Any) -> t.Any:
+        return {**page, "events": [{**event, "brandNew": 1} for event in page["events"]]}
+
+    stage.proxy.strike(rewritten(with_news))
+    run = sync(stage.config)
+    return oracles.dropped_fields(run.messages, {"brandNew"})
+
+
+TRIALS: dict[str, tuple[str, Callable[[Stage], list[str]]]] = {
+    "no_look_back": ("pigment", late_event),
+    "exclusive_start": ("pigment", tie_with_the_bookmark),
+    "bookmark_one_too_far": ("cryptolens", next_id_follows),
+    "nothing_settles": ("cryptolens", committed_late),
+    "empty_page_ends": ("pigment", empty_page_between),
+    "sweeps_without_look_back": ("openx", late_change),
+    "future_row_carries_the_bookmark": ("pigment", change_of_the_year_2099),
+    "no_md5": ("index_exchange", another_file_comes),
+    "manifest_by_hour": ("index_exchange", published_again),
+    "errors_swallowed": ("cryptolens", outage),
+    "answers_without_rows_are_the_end": ("cryptolens", no_page),
+    "impatient": ("pigment", throttled),
+    "follows_redirects": ("cryptolens", redirected),
+    "secrets_shown": ("cryptolens", echoed),
+    "unknown_fields_dropped": ("pigment", new_field),
+}
+ON_PLAIN_RUNS = {
+    "state_one_record_early": ("pigment", "cryptolens", "openx", "xandr"),
+    "last_row_of_a_page_lost": ("pigment", "cryptolens", "openx", "xandr", "index_exchange"),
+    "sweep_passes_an_object_too_many": ("openx", "xandr"),
+    "chatty": ("pigment",),
+}
+ALL_TRIALS = [(name, vendor, trial) for name, (vendor, trial) in TRIALS.items()] + [
+    (name, vendor, plain_run) for name, names in ON_PLAIN_RUNS.items() for vendor in names
+]
+
+
+@pytest.mark.parametrize(("mutant", "vendor", "trial"), ALL_TRIALS, ids=lambda value: getattr(value, "__name__", value))
+def test_an_oracle_objects_to_the_mutant_and_not_to_the_tap(  # noqa: PLR0913 - fixtures
+    sandbox: Sandbox,
+    proxy: FaultProxy,
+    clock: Clock,
+    waits: list[float],
+    mutant: str,
+    trial: Callable[[Stage], list[str]],
+) -> None:
+    with planted(mutant):
+        assert trial(Stage(sandbox, proxy, clock, waits)) != []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "trial"),
+    sorted({(vendor, trial) for _, vendor, trial in ALL_TRIALS}, key=lambda pair: (pair[0], pair[1].__name__)),
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_no_oracle_objects_to_the_tap(
+    sandbox: Sandbox, proxy: FaultProxy, clock: Clock, waits: list[float], trial: Callable[[Stage], list[str]]
+) -> None:
+    assert trial(Stage(sandbox, proxy, clock, waits)) == []
+
+
+@pytest.mark.parametrize("vendor", ["pigment"])
+@pytest.mark.parametrize("mutant", ["ends_well_on_signals", "state_not_understood_is_none"])
+def test_a_mutant_can_be_run_as_a_process(
+    sandbox: Sandbox, proxy: FaultProxy, tap_runner: TapRunner, mutant: str
+) -> None:
+    config = proxy.in_front(sandbox.config)
+    command = [sys.executable, "-m", "tests.faults.mutants", mutant, f"--config={tap_runner.file(config)}"]
+    running: list[subprocess.Popen[bytes]] = []
+    if mutant == "ends_well_on_signals":
+        proxy.strike(status(503, {"Retry-After": "60"}))
+        expected = {0}
+    else:
+        command.append(f"--state={tap_runner.file('[]')}")
+        expected = {0}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    ) as process:
+        running.append(process)
+        if mutant == "ends_well_on_signals":
+            assert process.stderr is not None
+            next(line for line in process.stderr if b"Trying again" in line)
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode in expected
+
+
+def test_every_mutant_has_a_trial() -> None:
+    by_process = {"ends_well_on_signals", "state_not_understood_is_none"}
+    assert set(MUTANTS) == {name for name, _, _ in ALL_TRIALS} | by_process
