@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import typing as t
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import OTHER, SUCCESS, Activity, Status
@@ -148,13 +149,14 @@ class Person(t.NamedTuple):
     name: str | None = None
     email: str | None = None
 
-    def as_user(self) -> Record | None:
+    @lru_cache(maxsize=1024)  # noqa: B019 - few people act often, and a tuple holds nothing that must be freed
+    def as_user(self) -> Mapping[str, str] | None:
         """Spell the person as OCSF's `user`, which needs more than an e-mail address.
 
         Returns:
-            The object; None if nothing is known.
+            The object, the same for the same person; None if nothing is known.
         """
-        user: Record = {}
+        user: dict[str, str] = {}
         if self.id is not None:
             user["uid"] = self.id
         if (login := self.email or (self.name if self.id is None else None)) is not None:

@@ -131,10 +131,13 @@ class LineReader(GenericSingerReader[bytes]):
             if head and kind == SingerMessageType.RECORD and not is_watched and not is_dropped:
                 run = head[0]
             if is_watched or is_dropped:
-                self._writer.pass_on(block[passing : position if is_dropped else end])
+                self._writer.pass_on(block[passing:position])
+                line = block[position:end]
+                if not is_dropped:
+                    self._writer.pass_on(line)
+                if is_watched:
+                    self._call_back(kind, t.cast("str", stream), line, callbacks)
                 passing = end
-            if is_watched:
-                self._call_back(kind, t.cast("str", stream), block[position:end], callbacks)
             position = end
         self._writer.pass_on(block[passing:])
         counts[SingerMessageType.RECORD] += records

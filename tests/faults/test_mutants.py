@@ -77,6 +77,10 @@ def plain_run(stage: Stage) -> list[str]:
     )
 
 
+def lines_of_a_run(stage: Stage) -> list[str]:
+    return oracles.singer_faults(sync(stage.config).stdout)
+
+
 def next_id_follows(stage: Stage) -> list[str]:
     """Ids may come without a gap: the row with the very next one counts."""
     cryptolens = stage.sandbox.vendor("cryptolens", CryptolensSandbox)
@@ -209,12 +213,12 @@ TRIALS: dict[str, tuple[str, Callable[[Stage], list[str]]]] = {
     "follows_redirects": ("cryptolens", redirected),
     "secrets_shown": ("cryptolens", echoed),
     "unknown_fields_dropped": ("pigment", new_field),
+    "chatty": ("pigment", lines_of_a_run),
 }
 ON_PLAIN_RUNS = {
     "state_one_record_early": ("pigment", "cryptolens", "openx", "xandr"),
     "last_row_of_a_page_lost": ("pigment", "cryptolens", "openx", "xandr", "index_exchange"),
     "sweep_passes_an_object_too_many": ("openx", "xandr"),
-    "chatty": ("pigment",),
 }
 ALL_TRIALS = [(name, vendor, trial) for name, (vendor, trial) in TRIALS.items()] + [
     (name, vendor, plain_run) for name, names in ON_PLAIN_RUNS.items() for vendor in names

@@ -9,7 +9,7 @@ from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Tar
 from tap_auditlogs.ocsf.values import is_email
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tap_auditlogs.ocsf.mapping import Options, Record
 
@@ -70,7 +70,7 @@ def _take_user(source: Source) -> Person:
     return Person(name=name, email=email)
 
 
-def _actor(user: Record | None, reason: str | None) -> Record | None:
+def _actor(user: Mapping[str, str] | None, reason: str | None) -> Record | None:
     actor: Record = {}
     if user is not None:
         actor["user"] = user

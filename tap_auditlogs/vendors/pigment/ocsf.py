@@ -89,17 +89,18 @@ class AuditEventsMapping(StreamMapping):
         """
         event_type = source.text("event_type")
         # These stay in `unmapped` as well: most of their members are known by examples only.
-        payload, context = _object(source.peek("payload")), _object(source.peek("context"))
-        user = _object(_object(source.peek("actor")).get("user"))
+        payload, context = _object(source.rest.get("payload")), _object(source.rest.get("context"))
+        user = _object(_object(source.rest.get("actor")).get("user"))
+        activity, status = _read_type(event_type)
         event = Event(
-            activity=_activity(event_type),
+            activity=activity,
             action=event_type,
-            actor=Person(id=text_of(user.get("id")), name=_text(user.get("name")), email=_text(user.get("email"))),
+            status=status,
+            actor=Person(text_of(user.get("id")), _text(user.get("name")), _text(user.get("email"))),
             source_ip=None if _ADDRESSES.isdisjoint(context) else _address(context),
-            tenant=_member(context.get("organization"), "id"),
+            tenant=text_of(_object(context.get("organization")).get("id")),
             metadata={"event_code": event_type, "logged_time": _take_logged_time(source)},
         )
-        event.status = _status(event_type or "", event.activity)
         if event.activity.event_class is not WEB_RESOURCES_ACTIVITY:  # which has no actor: the columns have
             actor = event.actor.as_user()
             event.attributes["actor"] = None if actor is None else {"user": actor}
@@ -167,23 +168,24 @@ _ATTRIBUTES: t.Final[Mapping[EventClass, Callable[[Event, _Object, _Object], Non
 
 
 @lru_cache(maxsize=1024)
-def _activity(event_type: str | None) -> Activity:
+def _read_type(event_type: str | None) -> tuple[Activity, Status]:
+    """Tell from its type what an event is, and how it went."""
     if event_type is None:
-        return Activity(ENTITY_MANAGEMENT, OTHER, _UNKNOWN_TYPE)
+        return Activity(ENTITY_MANAGEMENT, OTHER, _UNKNOWN_TYPE), SUCCESS
+    activity = Activity(*_class_of(event_type), event_type)
+    if activity.event_class is AUTHENTICATION and _FAILURE.search(event_type):
+        return activity, FAILURE
+    # Vendor page: logged even if the snapshot fails later.
+    return activity, UNKNOWN if _SNAPSHOT.search(event_type) else SUCCESS
+
+
+def _class_of(event_type: str) -> tuple[EventClass, int]:
     if event_type in _ACCOUNT_CHANGES:
-        return Activity(ACCOUNT_CHANGE, _ACCOUNT_CHANGES[event_type], event_type)
+        return ACCOUNT_CHANGE, _ACCOUNT_CHANGES[event_type]
     for words, event_class, number in _BY_WORDS:
         if words.search(event_type):
-            return Activity(event_class, number, event_type)
-    return Activity(ENTITY_MANAGEMENT, OTHER, event_type)
-
-
-@lru_cache(maxsize=1024)
-def _status(event_type: str, activity: Activity) -> Status:
-    if activity.event_class is AUTHENTICATION and _FAILURE.search(event_type):
-        return FAILURE
-    # Vendor page: logged even if the snapshot fails later.
-    return UNKNOWN if _SNAPSHOT.search(event_type) else SUCCESS
+            return event_class, number
+    return ENTITY_MANAGEMENT, OTHER
 
 
 def _person(payload: _Object) -> Person:
