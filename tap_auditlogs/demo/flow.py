@@ -143,7 +143,7 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
     echo("")
     agree = _tell_differences(results, trails, echo)
     if agree:
-        echo(f"{schema.NAME} has one event for each record of {', '.join(trails[-1].expected)}.")
+        echo(f"Each record of {', '.join(trails[-1].expected)} has its event in {schema.NAME}.")
     echo("One of the questions in README.md, asked of it: the failed activations by hour, the latest first")
     echo(render_answer(*answer))
     echo("")

@@ -72,6 +72,8 @@ class LineReader(GenericSingerReader[bytes]):
         self._dropped = frozenset(dropped)
         self._unreadable = unreadable
         self.foreign = 0
+        # How the messages of the stream begin that just passes: most likely the next one as well.
+        self._run = b""
 
     @property
     def default_input(self) -> t.IO[bytes]:
@@ -108,19 +110,29 @@ class LineReader(GenericSingerReader[bytes]):
         """
         counts: Counter[str] = Counter()
         for block in _blocks(getattr(file_input, "buffer", file_input) or self.default_input):
-            self._process(block, callbacks, counts)
+            if records := self._count_run(block):
+                self._writer.pass_on(block)
+                counts[SingerMessageType.RECORD] += records
+            else:
+                self._process(block, callbacks, counts)
             self._writer.flush()
         return counts
+
+    def _count_run(self, block: bytes) -> int:
+        """Count the lines of a block if all of them are of the stream that just passes; a line feed only ends lines."""
+        if not self._run or not block.startswith(self._run) or not block.endswith(b"\n"):
+            return 0
+        lines = block.count(b"\n")
+        return lines if block.count(b"\n" + self._run) == lines - 1 else 0
 
     def _process(
         self, block: bytes, callbacks: dict[str, Callable[[dict[str, t.Any]], None]], counts: Counter[str]
     ) -> None:
         passing = position = 0  # where the lines begin that pass and have not been passed on yet
-        run = b""  # the head of messages of the stream that just passes, most likely that of the next one as well
         records = 0
         while position < len(block):
             end = block.find(b"\n", position) + 1 or len(block)
-            if run and block.startswith(run, position):
+            if self._run and block.startswith(self._run, position):
                 records += 1
                 position = end
                 continue
@@ -129,7 +141,7 @@ class LineReader(GenericSingerReader[bytes]):
             counts[kind] += 1
             is_watched, is_dropped = stream in self._watched, stream in self._dropped
             if head and kind == SingerMessageType.RECORD and not is_watched and not is_dropped:
-                run = head[0]
+                self._run = head[0]
             if is_watched or is_dropped:
                 self._writer.pass_on(block[passing:position])
                 line = block[position:end]

@@ -9,12 +9,12 @@ import typing as t
 
 import pytest
 import singer_sdk.helpers._batch
-from singer_sdk import Stream, Tap
+from singer_sdk import Stream
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 
 from tap_auditlogs.core import sdk_hooks
-from tap_auditlogs.core.sdk_hooks import HookedTap, PagedStream
+from tap_auditlogs.core.sdk_hooks import HookedPlugin, PagedStream
 from tap_auditlogs.core.writer import MessageWriter
 from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
@@ -69,7 +69,7 @@ def test_every_hook_has_the_signature_it_had(hook: str) -> None:
 
 def test_every_private_override_stands_in_the_table() -> None:
     named = {hook.rpartition(".")[2] for hook in hooks_in_the_table()}
-    for own, base in ((PagedStream, Stream), (HookedTap, Tap), (MessageWriter, GenericSingerWriter)):
+    for own, base in ((PagedStream, Stream), (HookedPlugin, PluginBase), (MessageWriter, GenericSingerWriter)):
         private = {name for name in vars(own) if name.startswith("_") and not name.startswith(("__", "_abc"))}
         assert {name for name in private if hasattr(base, name)} <= named
 

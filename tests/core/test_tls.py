@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 import time
 import typing as t
 from datetime import UTC, datetime, timedelta
@@ -82,10 +84,20 @@ def test_a_bundle_that_is_not_there_is_told_by_its_variable(
     assert waits == []
 
 
-def test_a_server_that_speaks_no_tls_is_tried_again(start_server: StartServer, waits: list[float]) -> None:
-    server = start_server(OK)
-    with pytest.raises(ApiError, match=r"the (TLS connection broke|connection failed)"):
-        get(make_client(), server.url.replace("http:", "https:"))
+def test_a_server_that_speaks_no_tls_is_tried_again(waits: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_at_once() -> None:
+            for _ in range(5):
+                connection, _address = listener.accept()
+                with connection:
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        server = threading.Thread(target=answer_at_once)
+        server.start()
+        with pytest.raises(ApiError, match=r"the (TLS connection broke|connection failed)"):
+            get(make_client(), f"https://127.0.0.1:{listener.getsockname()[1]}")
+        server.join(timeout=10)
     assert len(waits) == 4
 
 

@@ -55,8 +55,6 @@ class Seen:
     Attributes:
         state: The STATE; None for none.
         written: The keys of the records before it.
-        owed: What the next complete run may leave to the run after it: changes of objects that the begun sweep, which
-            the STATE tells of, has passed already.
     """
 
     state: t.Any
@@ -69,7 +67,6 @@ class Ledger:
     Attributes:
         name: The vendor.
         seen: Every STATE with what was written before it, in the order in which they came.
-        known: Every row that was ever visible, old versions included.
     """
 
     def __init__(self, name: str, seed: int) -> None:
@@ -82,7 +79,6 @@ class Ledger:
         self._stack.enter_context(mock.patch("backoff._sync.time", SimpleNamespace(sleep=lambda _seconds: None)))
         self.config = self.proxy.in_front(self.sandbox.config)
         self.seen = [Seen(None, {})]
-        self.known: Keys = {}
         self.runs = self.cuts = self.restarts = 0
 
     def close(self) -> None:
@@ -123,6 +119,14 @@ class Ledger:
                 times = [row.get("time", row.get("created")) for row in rows]
                 young = next((place for place, time in enumerate(times) if time > settled), len(rows))
                 truth[stream] = rows[:young]
+            elif stream.startswith("pigment_"):
+                # The first question goes by this machine's clock, which is ahead of the sandbox's by `LONG_AGO`.
+                oldest = self.sandbox.world.now() - timedelta(days=130)
+                truth[stream] = [row for row in rows if oracles.moment(row["ingestionTimestamp"]) >= oldest]
+            elif stream.startswith("xandr_"):
+                # A change dated ahead of the vendor's clock is left until that time has come.
+                now = self.sandbox.world.now()
+                truth[stream] = [row for row in rows if oracles.moment(row["created_on"]) <= now]
         return true_keys(truth)
 
     def run(self, start: Seen) -> tuple[int, bytes, str]:
@@ -134,7 +138,7 @@ class Ledger:
         """Run to the end with no fault from some STATE; nothing is missing then.
 
         A sweep goes on where it was left, so what changed meanwhile in an object that it had passed comes with the
-        next run; the same is so of whatever vanished rows pushed behind.
+        next run.
         """
         self.proxy.calm()
         exit_code, stdout, log = self.run(start)
@@ -289,7 +293,7 @@ class TapMachine(RuleBasedStateMachine):
     @rule()
     def a_run_without_faults_has_all(self) -> None:
         faults = self.ledger.check_complete(self.at)
-        assert faults == []
+        assert not faults, faults
         self.at = self.ledger.seen[-1]
 
     @invariant()

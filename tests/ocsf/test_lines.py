@@ -128,6 +128,17 @@ def test_a_last_line_without_line_feed_stays_a_line_of_its_own() -> None:
     assert without_additions(run_mapper(cut)).rstrip(b"\n") == cut
 
 
+def test_a_record_among_many_that_pass_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ROWS.splitlines(keepends=True)
+    for size in (200, 2000, 1 << 20):
+        monkeypatch.setattr("tap_auditlogs.ocsf.reader._BLOCK_BYTES", size)
+        for place in (1, 25, 49):
+            given = b"".join([*lines[:place], record_line("pigment_audit_events", PIGMENT), *lines[place:]])
+            written = run_mapper(given)
+            assert len(events_in(written)) == 1
+            assert without_additions(written) == given
+
+
 def test_only_unified_leaves_the_vendors_streams_out() -> None:
     messages = [each for each in MESSAGES if each.startswith(b'{"type"') and each != UNREADABLE]
     assert run_mapper(UNREADABLE, only_unified=True).count(b"\n") == 2

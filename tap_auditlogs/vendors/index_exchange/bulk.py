@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import operator
 import os
 import re
 import typing as t
@@ -50,8 +51,10 @@ LARGEST_BLOCK = 32 << 20
 THREADS = min(4, os.cpu_count() or 1)
 
 _PLAIN_NAME = re.compile(r"[\w .:/()-]+", re.ASCII)
-# A quoted cell with what has to stand around it.
-_QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*(?:""[^"]*)*"(?=[,\n])')
+_FIRST_BYTE = operator.itemgetter(slice(0, 1))
+_LAST_BYTE = operator.itemgetter(slice(-1, None))
+_AROUND_QUOTED_CELLS = {b",", b"\n", b""}
+_SPACE, _LINE_FEED, _COMMA = b" \n,"
 
 _ESCAPED = r'["\\\x00-\x1f]'
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$"
@@ -80,12 +83,14 @@ class Block:
         first_row: The number of the first of them, from 1.
         rows: How many they are.
         has_quotes: Whether there are quotes among them.
+        has_controls: Whether there are backslashes or control characters, beyond line feeds, among them.
     """
 
     data: bytes
     first_row: int
     rows: int
     has_quotes: bool
+    has_controls: bool
 
     def row_numbers(self) -> pl.Expr:
         """Give the numbers of the rows."""
@@ -250,15 +255,44 @@ def _inspect(data: bytes, width: int, first_row: int) -> Block | None:
         data = data if has_quotes else data.replace(b"\r\n", b"\n")
         if b"\r" in data:
             return None
-    bare = data
-    if has_quotes:
-        bare = _QUOTED_CELL.sub(b"", data)
-        if b'"' in bare:
-            return None
-    rows = bare.count(b"\n")
-    if bare.count(b",") != rows * (width - 1) or b"\0" in data:
+    if b"\0" in data:
         return None
-    return Block(data, first_row, rows, has_quotes)
+    values = _values(data)
+    rows = line_feeds = _count(values == _LINE_FEED)
+    commas = _count(values == _COMMA)
+    if has_quotes:
+        quoted = _quoted_text(data)
+        if quoted is None:
+            return None
+        rows -= quoted.count(b"\n")
+        commas -= quoted.count(b",")
+    if commas != rows * (width - 1):
+        return None
+    has_controls = b"\\" in data or _count(values < _SPACE) != line_feeds
+    return Block(data, first_row, rows, has_quotes, has_controls)
+
+
+def _values(data: bytes) -> pl.Series:
+    """Give bytes as numbers; counting among these is many times faster than `bytes.count` of what is frequent."""
+    return pl.Series([data]).bin.reinterpret(dtype=pl.Array(pl.UInt8, len(data))).explode()
+
+
+def _count(found: pl.Series) -> int:
+    return int(found.sum())
+
+
+def _quoted_text(data: bytes) -> bytes | None:
+    """Put together what is within quotes, if these are only around whole cells; else return None.
+
+    Between two quotes there is, by turns, what is within and what is outside. What is outside is either nothing, between
+    the two halves of a doubled quote, or begins and ends where cells do.
+    """
+    pieces = data.split(b'"')
+    outside = pieces[::2]
+    if len(pieces) % 2 == 0:
+        return None
+    around = {*map(_FIRST_BYTE, outside[1:]), *map(_LAST_BYTE, outside[:-1])}
+    return b"".join(pieces[1::2]) if around <= _AROUND_QUOTED_CELLS else None
 
 
 def in_threads(

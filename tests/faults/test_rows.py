@@ -1,0 +1,286 @@
+"""Rows that come late, tied, dated ahead, shifted or in pages that mislead; and what the rows hold."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+import pytest
+
+from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+from tests.faults import oracles
+from tests.faults.marks import case, every_vendor, vendors
+from tests.faults.proxy import after, rewritten
+from tests.faults.runs import sync
+from tests.faults.test_answers import check_failed
+
+if t.TYPE_CHECKING:
+    from tap_auditlogs.sandbox.server import Sandbox
+    from tests.end_to_end.tap_runs import Clock
+    from tests.faults.proxy import FaultProxy
+    from tests.faults.subjects import Subject
+
+Config: t.TypeAlias = "dict[str, t.Any]"
+Swept: t.TypeAlias = "OpenxSandbox | XandrSandbox"
+SOME = {"openx": "order", "xandr": "line-item"}
+
+
+def tie(account: t.Any, name: str, count: int, age: timedelta) -> None:
+    """Let rows come that all have one time."""
+    if name == "pigment":
+        t.cast("PigmentSandbox", account).add_tie(account.world.now().replace(microsecond=0) - age, count)
+    elif name == "cryptolens":
+        for _ in range(count):
+            t.cast("CryptolensSandbox", account).add_row(account.web_api_log, age=age)
+    else:
+        kind = SOME[name]
+        for _ in range(count):
+            t.cast("Swept", account).change(kind, account.catalogue.live(kind)[1].id, age=age)
+
+
+@case("B1")
+@vendors("pigment", "cryptolens", "openx", "xandr")
+def test_b1_a_tie_across_pages_survives_a_cut_within_it(
+    sandbox: Sandbox, subject: Subject, account: t.Any
+) -> None:
+    age = timedelta(minutes=10)
+    tie(account, subject.name, 25, age)
+    run = sync(sandbox.config)
+    tie(account, subject.name, 3, age)  # and more of it after the bookmark has come to that time
+    truth = sandbox.truth()
+    for cut, message in enumerate(run.messages):
+        if message["type"] == "STATE":
+            again = sync(sandbox.config, message["value"])
+            written = [run.messages[: cut + 1], again.messages]
+            if subject.sweeps and "progress" in str(message["value"]):
+                written.append(sync(sandbox.config, again.state).messages)
+            assert oracles.gaps(truth, *written) == []
+
+
+@case("B2")
+@vendors("openx", "xandr")
+@pytest.mark.parametrize("minutes", [1, 30, 55])
+def test_b2_a_change_that_is_logged_late_is_found(sandbox: Sandbox, subject: Subject, account: t.Any, minutes: int) -> None:
+    kind = SOME[subject.name]
+    items = account.catalogue.live(kind)
+    account.change(kind, items[0].id)
+    first = sync(sandbox.config)
+    second = sync(sandbox.config, first.state)
+    account.change(kind, items[1].id, age=timedelta(minutes=minutes))
+    third = sync(sandbox.config, second.state)
+    assert oracles.gaps(sandbox.truth(), first.messages, second.messages, third.messages) == []
+
+
+@case("B6")
+@vendors("openx", "xandr")
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=25_000)])
+def test_b6_a_change_dated_ahead_carries_no_bookmark_with_it(
+    sandbox: Sandbox, subject: Subject, account: t.Any, clock: Clock, ahead: timedelta
+) -> None:
+    clock.shift = -timedelta(hours=20)
+    kind = SOME[subject.name]
+    items = account.catalogue.live(kind)
+    account.change(kind, items[0].id, age=-ahead)
+    first = sync(sandbox.config)
+    assert first.exit_code == 0, first.log
+    account.change(kind, items[1].id)
+    clock.shift += timedelta(minutes=15)  # what was ahead by minutes is real now
+    second = sync(sandbox.config, first.state)
+    assert second.exit_code == 0, second.log
+    now = sandbox.world.now()
+    time = "timestamp" if subject.name == "openx" else "created_on"
+    real = {
+        stream: [row for row in rows if oracles.moment(row[time]) <= now] for stream, rows in sandbox.truth().items()
+    }
+    assert oracles.gaps(real, first.messages, second.messages) == []
+
+
+@case("B12", "openx")
+@case("C1", "openx")
+@pytest.mark.parametrize("inserts", [1, 2, 5])
+def test_c1_rows_that_come_in_at_the_head_while_paging_push_none_out(
+    sandbox: Sandbox, account: OpenxSandbox, inserts: int
+) -> None:
+    account.listing.newest_first = True
+    before = sandbox.truth()
+    account.audit_trail.head_inserts = inserts
+    run = sync(sandbox.config)
+    assert run.exit_code == 0, run.log
+    account.audit_trail.head_inserts = 0
+    assert oracles.gaps(before, run.messages) == []
+    again = sync(sandbox.config, run.state)
+    assert oracles.gaps(sandbox.truth(), run.messages, again.messages) == []
+
+
+@case("C1")
+@case("C11")
+@every_vendor
+def test_c1_news_before_each_page_are_there_after_the_next_run(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, account: t.Any
+) -> None:
+    if subject.name == "pigment":
+        account.snapshot = False
+    before = sandbox.truth()
+    if subject.name != "index_exchange":
+        proxy.strike(after(lambda: subject.add(account)), subject.page)
+    else:
+        proxy.strike(after(lambda: subject.add(account)), subject.page, times=1)
+        before = {stream: rows for stream, rows in before.items() if stream.removeprefix("index_exchange_") in {"bids"}}
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    proxy.calm()
+    assert oracles.gaps(before, run.messages) == []
+    again = sync(config, run.state)
+    assert oracles.gaps(sandbox.truth(), run.messages, again.messages) == []
+
+
+@case("C2", "openx")
+@case("C2", "xandr")
+@vendors("openx", "xandr")
+def test_c2_objects_deleted_while_they_are_listed_hide_no_other(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, account: t.Any
+) -> None:
+    kind = SOME[subject.name]
+    account.fill({kind: 9}, changes=2)
+    config[subject.name] = proxy.in_front(sandbox.config)[subject.name]
+
+    def delete_first() -> None:
+        live = account.catalogue.live(kind)
+        if len(live) > 6:
+            account.delete(kind, live[0].id)
+
+    proxy.strike(after(delete_first), f"/{kind}", skip=1)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.gaps(sandbox.truth(), run.messages) == []
+
+
+@case("C3", "pigment")
+@pytest.mark.parametrize("empty", [{1}, {2, 3}, {1, 2, 3, 4, 5}])
+def test_c3_empty_pages_before_the_last_are_passed(
+    sandbox: Sandbox, account: PigmentSandbox, empty: set[int]
+) -> None:
+    account.empty_pages = empty
+    run = sync(sandbox.config)
+    assert oracles.gaps(sandbox.truth(), run.messages) == []
+
+
+@case("C4", "index_exchange")
+@pytest.mark.parametrize("change", [{"count": 999}, {"next": "abc"}, {"nextPage": 2}])
+def test_c4_a_list_that_says_there_is_more_is_an_error(
+    sandbox: Sandbox, account: IndexExchangeSandbox, change: dict[str, t.Any]
+) -> None:
+    account.list_changes = change
+    run = sync(sandbox.config)
+    check_failed(sandbox.truth(), run)
+    assert "the list is not complete" in run.log
+
+
+@case("C5", "pigment")
+@case("C6", "pigment")
+@case("C7", "pigment")
+@pytest.mark.parametrize("loop", [1, 2, 3, None])
+def test_c6_cursors_that_lead_nowhere_end_the_run(
+    sandbox: Sandbox, account: PigmentSandbox, loop: int | None
+) -> None:
+    account.cursor_loop = loop
+    account.endless = loop is None
+    check_failed(sandbox.truth(), sync(sandbox.config))
+
+
+@case("C10", "pigment")
+def test_c10_a_cursor_that_expired_between_runs_loses_nothing(
+    sandbox: Sandbox, account: PigmentSandbox, proxy: FaultProxy, config: Config
+) -> None:
+    run = sync(sandbox.config)
+    for message in run.messages:
+        if message["type"] == "STATE":
+            account.expire_cursors()
+            again = sync(config, message["value"])
+            assert again.exit_code == 0, again.log
+            cut = run.messages[: run.messages.index(message)]
+            assert oracles.gaps(sandbox.truth(), cut, again.messages) == []
+    assert proxy.requests
+
+
+# What the rows hold.
+
+_ROWS = {"pigment": "events", "openx": "objects"}
+STRANGE = {
+    "new": {"brandNew": {"deep": [1, None, {"x": "é"}]}},
+    "many": {f"new_{number}": number for number in range(50)},
+}
+
+
+def with_fields(subject: Subject, fields: dict[str, t.Any], page: t.Any) -> t.Any:
+    """Give every row of a page further fields."""
+    if subject.name == "pigment":
+        return {**page, "events": [{**row, **fields} for row in page["events"]]}
+    if subject.name == "cryptolens":
+        key = "logs" if "logs" in page else "events"
+        return {**page, key: [{**row, **fields} for row in page[key]]}
+    if subject.name == "openx":
+        return {**page, "objects": [{**row, **fields} for row in page["objects"]]}
+    if subject.name == "xandr":
+        rows = [{**row, **fields} for row in page["response"]["change_logs"]]
+        return {"response": {**page["response"], "change_logs": rows}}
+    return {**page, "availableDownloads": [{**row, **fields} for row in page["availableDownloads"]]}
+
+
+@case("G1")
+@pytest.mark.parametrize("strange", STRANGE)
+@every_vendor
+def test_g1_new_fields_are_kept(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, strange: str
+) -> None:
+    fields = STRANGE[strange]
+    proxy.strike(rewritten(lambda page: with_fields(subject, fields, page)), subject.page)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.singer_faults(run.stdout) == []
+    stream = {"index_exchange": "index_exchange_files", "xandr": "xandr_change_log"}.get(
+        subject.name, next(iter(sandbox.truth()))
+    )
+    records = [message for message in run.messages if message.get("stream") == stream]
+    assert oracles.dropped_fields(records, set(fields)) == []
+
+
+@case("G2")
+@case("G4")
+@case("G5")
+@case("G7")
+@pytest.mark.parametrize(
+    "value", [{"an": "object"}, [1], "true", True, None, 10**19, -1.5, "x" * 5000, "nul \0, \ud83d", 1e300]
+)
+@every_vendor
+def test_g2_a_field_of_another_type_leaves_records_that_fit_their_schema(
+    proxy: FaultProxy, config: Config, subject: Subject, value: t.Any
+) -> None:
+    field = {
+        "pigment": "eventType",
+        "cryptolens": "key",
+        "openx": "ip",
+        "xandr": "request_source",
+        "index_exchange": "downloadStatus",
+    }[subject.name]
+    proxy.strike(rewritten(lambda page: with_fields(subject, {field: value}, page)), subject.page)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.singer_faults(run.stdout) == []
+    run.stdout.decode()  # UTF-8 for every target
+
+
+@case("G9", "pigment")
+def test_g9_rows_without_an_id_are_not_lost(sandbox: Sandbox, proxy: FaultProxy, config: Config) -> None:
+    def without_ids(page: t.Any) -> t.Any:
+        events = [{name: value for name, value in row.items() if name != "eventId"} for row in page["events"]]
+        return {**page, "events": events}
+
+    proxy.strike(rewritten(without_ids))
+    run = sync(config)
+    written = {record["event_id"] for record in run.records("pigment_audit_events")}
+    assert len(written) == len(sandbox.truth()["pigment_audit_events"])
