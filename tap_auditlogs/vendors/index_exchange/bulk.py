@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import operator
 import os
 import re
 import typing as t
@@ -51,10 +50,9 @@ LARGEST_BLOCK = 32 << 20
 THREADS = min(4, os.cpu_count() or 1)
 
 _PLAIN_NAME = re.compile(r"[\w .:/()-]+", re.ASCII)
-_FIRST_BYTE = operator.itemgetter(slice(0, 1))
-_LAST_BYTE = operator.itemgetter(slice(-1, None))
-_AROUND_QUOTED_CELLS = {b",", b"\n", b""}
-_SPACE, _LINE_FEED, _COMMA = b" \n,"
+# A quoted cell with what has to stand around it.
+_QUOTED_CELL = re.compile(rb'"(?<![^,\n]")[^"]*(?:""[^"]*)*"(?=[,\n])')
+_LINE_FEED, _COMMA, _QUOTE = b'\n,"'
 
 _ESCAPED = r'["\\\x00-\x1f]'
 _JSON_NUMBER = r"^-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?$"
@@ -83,14 +81,14 @@ class Block:
         first_row: The number of the first of them, from 1.
         rows: How many they are.
         has_quotes: Whether there are quotes among them.
-        has_controls: Whether there are backslashes or control characters, beyond line feeds, among them.
+        has_quoted_blanks: Whether there are blanks in quotes.
     """
 
     data: bytes
     first_row: int
     rows: int
     has_quotes: bool
-    has_controls: bool
+    has_quoted_blanks: bool
 
     def row_numbers(self) -> pl.Expr:
         """Give the numbers of the rows."""
@@ -124,7 +122,7 @@ class Block:
             raise IrregularError
         # `columns` gives them in the order of the file.
         frame.columns = [header[position] for position in sorted(positions or [0])]
-        if self.has_quotes:  # a blank may be quoted
+        if self.has_quoted_blanks:
             frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
         return frame
 
@@ -258,18 +256,20 @@ def _inspect(data: bytes, width: int, first_row: int) -> Block | None:
     if b"\0" in data:
         return None
     values = _values(data)
-    rows = line_feeds = _count(values == _LINE_FEED)
+    rows = _count(values == _LINE_FEED)
     commas = _count(values == _COMMA)
+    has_quoted_blanks = False
     if has_quotes:
-        quoted = _quoted_text(data)
-        if quoted is None:
+        cells = _QUOTED_CELL.findall(data)
+        has_quoted_blanks = b'""' in cells
+        quoted = b"".join(cells)
+        if quoted.count(b'"') != _count(values == _QUOTE):
             return None
         rows -= quoted.count(b"\n")
         commas -= quoted.count(b",")
     if commas != rows * (width - 1):
         return None
-    has_controls = b"\\" in data or _count(values < _SPACE) != line_feeds
-    return Block(data, first_row, rows, has_quotes, has_controls)
+    return Block(data, first_row, rows, has_quotes, has_quoted_blanks)
 
 
 def _values(data: bytes) -> pl.Series:
@@ -279,20 +279,6 @@ def _values(data: bytes) -> pl.Series:
 
 def _count(found: pl.Series) -> int:
     return int(found.sum())
-
-
-def _quoted_text(data: bytes) -> bytes | None:
-    """Put together what is within quotes, if these are only around whole cells; else return None.
-
-    Between two quotes there is, by turns, what is within and what is outside. What is outside is either nothing, between
-    the two halves of a doubled quote, or begins and ends where cells do.
-    """
-    pieces = data.split(b'"')
-    outside = pieces[::2]
-    if len(pieces) % 2 == 0:
-        return None
-    around = {*map(_FIRST_BYTE, outside[1:]), *map(_LAST_BYTE, outside[:-1])}
-    return b"".join(pieces[1::2]) if around <= _AROUND_QUOTED_CELLS else None
 
 
 def in_threads(

@@ -402,6 +402,9 @@ class Files(AuditStream):
         Raises:
             StateError: If it cannot be understood.
         """
+        if bookmark.value is not None:
+            msg = f"it holds a value, {bookmark.value!r:.60}, where this tap keeps a `{_MANIFEST}`"
+            raise StateError(msg)
         try:
             Manifest.load(bookmark.note(_MANIFEST))
         except ValueError as error:
@@ -675,7 +678,7 @@ class Hourly(FileReader):
     def _dimensions(self) -> Sequence[str]:
         return tuple(self.settings.get("hourly_dimensions") or DEFAULT_DIMENSIONS)
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, t.Any]:
         """The schema, with a column per configured dimension."""
         return hourly_schema(self._dimensions)
