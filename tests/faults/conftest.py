@@ -52,6 +52,14 @@ def sandbox(subject: Subject, clock: Clock) -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def everybody() -> Iterator[Sandbox]:
+    """All five vendors with small accounts."""
+    with Sandbox(seed=6, size=SIZE) as running:
+        shrink(running, SUBJECTS.values())
+        yield running
+
+
 @pytest.fixture
 def account(sandbox: Sandbox, subject: Subject) -> VendorSandbox:
     """The imitated vendor, with its levers."""

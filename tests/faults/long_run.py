@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,8 @@ from tests.faults.subjects import SUBJECTS
 from tests.support.tap_process import TapRunner
 
 if t.TYPE_CHECKING:
+    import subprocess
+
     from tests.faults.machine import Seen
 
 _RUNS_PER_ROUND = 8
@@ -41,7 +42,7 @@ class Figures(t.NamedTuple):
 
 def run_killed(ledger: Ledger, runner: TapRunner, start: Seen, chance: Random) -> tuple[int, bytes]:
     """Start the command, kill it somewhere, and give its exit code and what the target took."""
-    by_request = chance.random() < 0.8  # noqa: PLR2004 - a small output is in the pipe before a line of it is read
+    by_request = chance.random() < 0.8
     running: list[subprocess.Popen[bytes]] = []
 
     def kill() -> None:
@@ -60,7 +61,7 @@ def run_killed(ledger: Ledger, runner: TapRunner, start: Seen, chance: Random) -
             process.kill()
         rest, _ = process.communicate(timeout=60)
     # The target may have died with it, before it took what was still in the pipe.
-    return process.returncode, taken + (rest if chance.random() < 0.7 else b"")  # noqa: PLR2004 - most of the time
+    return process.returncode, taken + (rest if chance.random() < 0.7 else b"")
 
 
 def round_of_kills(name: str, seed: int, runner: TapRunner) -> Figures:
@@ -75,9 +76,9 @@ def round_of_kills(name: str, seed: int, runner: TapRunner) -> Figures:
             for _ in range(chance.randrange(3)):
                 ledger.happen(chance)
             ledger.wait(chance.choice([1, 60, 600, 4000]))
-            if chance.random() < 0.3:  # noqa: PLR2004 - now and then
+            if chance.random() < 0.3:
                 ledger.proxy.strike(FAULTS[chance.choice(sorted(FAULTS))], skip=chance.randrange(10), times=1)
-            if chance.random() < 0.2:  # noqa: PLR2004 - likewise
+            if chance.random() < 0.2:
                 at = chance.choice(ledger.seen)
                 old += 1
             code, stdout = run_killed(ledger, runner, at, chance)
@@ -109,9 +110,9 @@ def main() -> int:
         while sum(total.kills for total in totals.values()) < asked.kills and time.monotonic() - began < asked.seconds:
             for name in SUBJECTS:
                 figures = round_of_kills(name, seed, runner)
-                totals[name] = Figures(*(a + b for a, b in zip(totals[name], figures, strict=True)))  # type: ignore[operator, arg-type] # numbers and lists
+                totals[name] = Figures(*(a + b for a, b in zip(totals[name], figures, strict=True)))  # type: ignore[operator] # numbers and lists
                 for fault in figures.faults:
-                    print(fault, file=sys.stderr)
+                    sys.stderr.write(f"{fault}\n")
             seed += 1
     for name, total in totals.items():
         print(

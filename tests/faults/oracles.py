@@ -9,8 +9,8 @@ import json
 import typing as t
 from collections import deque
 from datetime import UTC, datetime
+from decimal import Decimal
 
-import simplejson
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tests.faults.subjects import Keys, record_key, row_key, true_keys
@@ -50,7 +50,7 @@ def singer_faults(stdout: bytes) -> list[str]:
         faults.append(f"the last line is cut: {stdout[-60:]!r}")
     for number, line in enumerate(whole_lines(stdout).split(b"\n")[:-1], 1):
         try:
-            message = simplejson.loads(line, use_decimal=True)
+            message = json.loads(line, parse_float=Decimal)
             kind = message["type"]
         except (ValueError, TypeError, KeyError):
             faults.append(f"line {number} is no Singer message: {line[:60]!r}")
@@ -175,7 +175,9 @@ def _cryptolens(stream: str, entry: Row, truth: Truth) -> _Claim:
 def _swept(kind: str, identifier: str, time: str) -> Callable[[str, Row, Truth], _Claim]:
     def covers(stream: str, entry: Row, truth: Truth) -> _Claim:
         for name, part in entry.get("parts", {}).items():
-            reached = max(filter(None, (part.get("replication_key_value"), part.get("notes", {}).get("full_scan"))), default=None)
+            reached = max(
+                filter(None, (part.get("replication_key_value"), part.get("notes", {}).get("full_scan"))), default=None
+            )
             progress = part.get("progress")
             for row in truth[stream]:
                 if row[kind] != name:
@@ -224,7 +226,9 @@ _CLAIMS = {
 # How a run ends.
 
 
-def wrong_end(truth: Truth, exit_code: int, messages: Sequence[Message], log: str, before: Keys | None = None) -> list[str]:
+def wrong_end(
+    truth: Truth, exit_code: int, messages: Sequence[Message], log: str, before: Keys | None = None
+) -> list[str]:
     """Exit code 0 means that all is there; 1 comes with a summary that names what failed and no traceback."""
     if exit_code == 0:
         written = written_keys(messages)

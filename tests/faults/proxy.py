@@ -1,4 +1,4 @@
-"""A proxy on real sockets in front of the sandbox, which strikes where a test says; and a host that must hear nothing."""
+"""A proxy on real sockets in front of the sandbox, which strikes where a test says; a host that must hear nothing."""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ def sync(config: dict[str, t.Any], state: State | None = None) -> Run:
         limiters.append(make(throttle))
         return limiters[-1]
 
-    with mock.patch.object(Throttle, "_shared_limiter", remembered), mock.patch.multiple(redact, _forms=set(), _pattern=None):
+    with (
+        mock.patch.object(Throttle, "_shared_limiter", remembered),
+        mock.patch.multiple(redact, _forms=set(), _pattern=None),
+    ):
         try:
             return tap_runs.sync(config, state)
         finally:

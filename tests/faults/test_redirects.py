@@ -6,7 +6,6 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
 from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, every_vendor_with_tokens
@@ -15,6 +14,7 @@ from tests.faults.test_answers import check_failed
 
 if t.TYPE_CHECKING:
     from tap_auditlogs.sandbox.server import Sandbox
+    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
     from tests.faults.proxy import FaultProxy, Stranger
     from tests.faults.subjects import Subject
 
@@ -26,7 +26,7 @@ STATUSES = (301, 302, 303, 307, 308)
 @case("J7")
 @pytest.mark.parametrize("code", STATUSES)
 @every_vendor
-def test_j7_no_page_is_fetched_elsewhere(  # noqa: PLR0913 - fixtures
+def test_j7_no_page_is_fetched_elsewhere(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, stranger: Stranger, code: int
 ) -> None:
     proxy.strike(stranger.allures(code), subject.page, skip=1)
@@ -40,7 +40,7 @@ def test_j7_no_page_is_fetched_elsewhere(  # noqa: PLR0913 - fixtures
 @case("J7")
 @pytest.mark.parametrize("code", STATUSES)
 @every_vendor_with_tokens
-def test_e11_no_login_is_sent_elsewhere(  # noqa: PLR0913 - fixtures
+def test_e11_no_login_is_sent_elsewhere(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, stranger: Stranger, code: int
 ) -> None:
     proxy.strike(stranger.allures(code), subject.login or "")

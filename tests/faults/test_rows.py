@@ -7,11 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, vendors
 from tests.faults.proxy import after, rewritten
@@ -20,6 +15,11 @@ from tests.faults.test_answers import check_failed
 
 if t.TYPE_CHECKING:
     from tap_auditlogs.sandbox.server import Sandbox
+    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
     from tests.end_to_end.tap_runs import Clock
     from tests.faults.proxy import FaultProxy
     from tests.faults.subjects import Subject
@@ -44,9 +44,7 @@ def tie(account: t.Any, name: str, count: int, age: timedelta) -> None:
 
 @case("B1")
 @vendors("pigment", "cryptolens", "openx", "xandr")
-def test_b1_a_tie_across_pages_survives_a_cut_within_it(
-    sandbox: Sandbox, subject: Subject, account: t.Any
-) -> None:
+def test_b1_a_tie_across_pages_survives_a_cut_within_it(sandbox: Sandbox, subject: Subject, account: t.Any) -> None:
     age = timedelta(minutes=10)
     tie(account, subject.name, 25, age)
     run = sync(sandbox.config)
@@ -64,7 +62,9 @@ def test_b1_a_tie_across_pages_survives_a_cut_within_it(
 @case("B2")
 @vendors("openx", "xandr")
 @pytest.mark.parametrize("minutes", [1, 30, 55])
-def test_b2_a_change_that_is_logged_late_is_found(sandbox: Sandbox, subject: Subject, account: t.Any, minutes: int) -> None:
+def test_b2_a_change_that_is_logged_late_is_found(
+    sandbox: Sandbox, subject: Subject, account: t.Any, minutes: int
+) -> None:
     kind = SOME[subject.name]
     items = account.catalogue.live(kind)
     account.change(kind, items[0].id)
@@ -106,6 +106,8 @@ def test_c1_rows_that_come_in_at_the_head_while_paging_push_none_out(
     sandbox: Sandbox, account: OpenxSandbox, inserts: int
 ) -> None:
     account.listing.newest_first = True
+    account.paging.most = 10
+    account.fill({"order": 3}, changes=40)
     before = sandbox.truth()
     account.audit_trail.head_inserts = inserts
     run = sync(sandbox.config)
@@ -116,8 +118,8 @@ def test_c1_rows_that_come_in_at_the_head_while_paging_push_none_out(
     assert oracles.gaps(sandbox.truth(), run.messages, again.messages) == []
 
 
-@case("C1")
-@case("C11")
+@case("C1", "pigment", "cryptolens", "openx", "xandr")
+@case("C11", "pigment", "cryptolens", "openx", "xandr")
 @every_vendor
 def test_c1_news_before_each_page_are_there_after_the_next_run(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, account: t.Any
@@ -125,11 +127,9 @@ def test_c1_news_before_each_page_are_there_after_the_next_run(
     if subject.name == "pigment":
         account.snapshot = False
     before = sandbox.truth()
-    if subject.name != "index_exchange":
-        proxy.strike(after(lambda: subject.add(account)), subject.page)
-    else:
-        proxy.strike(after(lambda: subject.add(account)), subject.page, times=1)
-        before = {stream: rows for stream, rows in before.items() if stream.removeprefix("index_exchange_") in {"bids"}}
+    if subject.name == "index_exchange":  # the news replace a file: its old version is gone
+        before = {"index_exchange_bids": before["index_exchange_bids"]}
+    proxy.strike(after(lambda: subject.add(account)), subject.page, times=1 if subject.name == "index_exchange" else 4)
     run = sync(config)
     assert run.exit_code == 0, run.log
     proxy.calm()
@@ -161,9 +161,7 @@ def test_c2_objects_deleted_while_they_are_listed_hide_no_other(
 
 @case("C3", "pigment")
 @pytest.mark.parametrize("empty", [{1}, {2, 3}, {1, 2, 3, 4, 5}])
-def test_c3_empty_pages_before_the_last_are_passed(
-    sandbox: Sandbox, account: PigmentSandbox, empty: set[int]
-) -> None:
+def test_c3_empty_pages_before_the_last_are_passed(sandbox: Sandbox, account: PigmentSandbox, empty: set[int]) -> None:
     account.empty_pages = empty
     run = sync(sandbox.config)
     assert oracles.gaps(sandbox.truth(), run.messages) == []
@@ -184,9 +182,7 @@ def test_c4_a_list_that_says_there_is_more_is_an_error(
 @case("C6", "pigment")
 @case("C7", "pigment")
 @pytest.mark.parametrize("loop", [1, 2, 3, None])
-def test_c6_cursors_that_lead_nowhere_end_the_run(
-    sandbox: Sandbox, account: PigmentSandbox, loop: int | None
-) -> None:
+def test_c6_cursors_that_lead_nowhere_end_the_run(sandbox: Sandbox, account: PigmentSandbox, loop: int | None) -> None:
     account.cursor_loop = loop
     account.endless = loop is None
     check_failed(sandbox.truth(), sync(sandbox.config))
@@ -209,8 +205,7 @@ def test_c10_a_cursor_that_expired_between_runs_loses_nothing(
 
 # What the rows hold.
 
-_ROWS = {"pigment": "events", "openx": "objects"}
-STRANGE = {
+STRANGE: dict[str, dict[str, t.Any]] = {
     "new": {"brandNew": {"deep": [1, None, {"x": "é"}]}},
     "many": {f"new_{number}": number for number in range(50)},
 }

@@ -72,7 +72,7 @@ class ApiClient:
         """Download a file of impressions as the list says."""
         response = self.download(self.entries()[key]["downloadURL"])
         assert response.status_code == 200, response.text
-        return response.data
+        return bytes(response.data)
 
 
 def _key(entry: dict[str, t.Any], path: str) -> HourKey:
