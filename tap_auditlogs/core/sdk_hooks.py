@@ -30,11 +30,13 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.mapper_base import InlineMapper
 from singer_sdk.plugin_base import PluginBase
 
+from tap_auditlogs.core.redaction import redact_all_logging
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    import click
     from singer_sdk.helpers._batch import BaseBatchFileEncoding
     from singer_sdk.helpers.types import Context, Record
 
@@ -159,6 +161,16 @@ class HookedPlugin(PluginBase, abc.ABC):
     @abc.abstractmethod
     def config_faults(self, config: dict[str, t.Any]) -> list[str]:
         """Return one message per fault of the configuration."""
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command, with secrets masked in all that is logged.
+
+        Returns:
+            The command.
+        """
+        redact_all_logging()
+        return super().get_singer_command()
 
     @classproperty
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - as in the SDK

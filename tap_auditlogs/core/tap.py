@@ -15,7 +15,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_auditlogs.core.connection import Connection
 from tap_auditlogs.core.errors import TapError
-from tap_auditlogs.core.redaction import redact, redact_all_logging
+from tap_auditlogs.core.redaction import redact
 from tap_auditlogs.core.run import EXIT_FAILED, log_config_faults, run
 from tap_auditlogs.core.sdk_hooks import HookedTap
 from tap_auditlogs.core.settings import check_config, http_options, secrets_of, with_defaults, without_absent
@@ -117,16 +117,6 @@ class RegistryTap(HookedTap):
             t.cast("AuditStream", stream).check_state()
 
     # Command line
-
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """Return the command, with secrets masked in all that is logged.
-
-        Returns:
-            The command.
-        """
-        redact_all_logging()
-        return super().get_singer_command()
 
     @classmethod
     def invoke(  # type: ignore[override] # as in the SDK's own Tap.invoke

@@ -11,7 +11,6 @@ from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.singerlib.messages import Message, SchemaMessage
 
-from tap_auditlogs.core.redaction import redact_all_logging
 from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
 from tap_auditlogs.core.sdk_hooks import HookedMapper
 from tap_auditlogs.core.settings import check_config, with_defaults, without_absent
@@ -26,7 +25,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import PurePath
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from tap_auditlogs.core.vendor import Vendor
@@ -262,16 +260,6 @@ class OcsfMapper(HookedMapper):
             logger.warning("%d lines are no Singer messages; they have passed as they are.", foreign)
 
     # Command line
-
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """Return the command, with logging that never shows URLs.
-
-        Returns:
-            The command.
-        """
-        redact_all_logging()
-        return super().get_singer_command()
 
     @classmethod
     def invoke(  # type: ignore[override] # as in the SDK's own InlineMapper.invoke
