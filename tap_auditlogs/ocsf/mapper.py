@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import typing as t
-from dataclasses import dataclass
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.singerlib.messages import Message, SchemaMessage
+from singer_sdk.singerlib.messages import SchemaMessage
 
 from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
 from tap_auditlogs.core.sdk_hooks import HookedMapper
@@ -26,27 +25,14 @@ if t.TYPE_CHECKING:
     from pathlib import PurePath
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.singerlib.messages import Message
 
     from tap_auditlogs.core.vendor import Vendor
-    from tap_auditlogs.ocsf.mapping import Record, StreamMapping
+    from tap_auditlogs.ocsf.mapping import StreamMapping
 
 logger = logging.getLogger(__name__)
 
 Json: t.TypeAlias = "dict[str, t.Any]"
-
-
-@dataclass
-class _EventMessage(Message):
-    """A RECORD of `audit_events` as it is encoded."""
-
-    record: Record
-    time_extracted: t.Any
-
-    def to_dict(self) -> Json:
-        message: Json = {"type": "RECORD", "stream": schema.NAME, "record": self.record}
-        if self.time_extracted is not None:
-            message["time_extracted"] = self.time_extracted
-        return message
 
 
 class OcsfMapper(HookedMapper):
@@ -124,7 +110,7 @@ class OcsfMapper(HookedMapper):
             writer,
             watched=self._translators,
             dropped=self._vendor_streams() if self.config["only_unified"] else (),
-            unreadable=self._map_unreadable,
+            translate=self._translate,
         )
 
     # Settings
@@ -193,20 +179,16 @@ class OcsfMapper(HookedMapper):
             self._schema_is_written = True
             yield SchemaMessage(schema.NAME, schema.SCHEMA, [schema.KEY])
 
-    def map_record_message(self, message_dict: Json) -> Iterable[Message]:
-        """Make the event of a record.
+    def map_record_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - likewise
+        """Add nothing: the reader has RECORDs translated many at a time.
 
         Args:
             message_dict: A RECORD message.
 
-        Yields:
-            The event.
+        Returns:
+            Nothing.
         """
-        if not self._schema_is_written:
-            yield from self.map_schema_message(message_dict)
-        time_extracted = message_dict.get("time_extracted")
-        event = self._translators[message_dict["stream"]].translate(message_dict.get("record"), time_extracted)
-        yield _EventMessage(event, event["ingested_at"])
+        return ()
 
     def map_state_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - the SDK's signature
         """Add nothing.
@@ -242,10 +224,11 @@ class OcsfMapper(HookedMapper):
         logger.warning("A BATCH of `%s` passes without audit events: they are made of RECORDs.", message_dict["stream"])
         return ()
 
-    def _map_unreadable(self, stream: str, line: bytes) -> None:
+    def _translate(self, stream: str, lines: list[bytes]) -> list[bytes]:
+        events = self._translators[stream].translate(lines)
         for message in self.map_schema_message({}):
-            self.write_message(message)
-        self.write_message(_EventMessage(self._translators[stream].unreadable(line), None))
+            events[0] = t.cast("LineWriter", self.message_writer).format_message(message) + events[0]
+        return events
 
     def process_endofpipe(self) -> None:
         """Say how it went."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import abc
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import OTHER, SUCCESS, Activity, Status
+from tap_auditlogs.ocsf.objects import Attributes, Entity, Resource, User
 from tap_auditlogs.ocsf.values import is_email, is_ip, text_of
 
 if t.TYPE_CHECKING:
@@ -16,6 +19,12 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 Record: t.TypeAlias = "dict[str, t.Any]"
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+read_json: t.Final = msgspec.json.Decoder(float_hook=float).decode
+"""Reads a part of a record of which only texts and whole numbers matter."""
 
 
 class NotUnderstoodError(Exception):
@@ -42,13 +51,15 @@ class Source:
         rest: What has not been taken.
     """
 
-    def __init__(self, record: Mapping[str, t.Any]) -> None:
+    __slots__ = ("_children", "rest")
+
+    def __init__(self, record: Record) -> None:
         """Begin.
 
         Args:
             record: The record; it is left as it is.
         """
-        self.rest = dict(record)
+        self.rest = record.copy()
         self._children: list[tuple[str, Source]] = []
 
     def peek(self, name: str) -> t.Any:
@@ -106,6 +117,32 @@ class Source:
             return value
         return None
 
+    def json(self, name: str) -> bytes:
+        """Look at a value as JSON, for what comes again and again and is worth remembering.
+
+        Args:
+            name: The property.
+
+        Returns:
+            JSON text; `null` if there is none.
+        """
+        value = self.rest.get(name)
+        return bytes(value) if type(value) is msgspec.Raw else _encode(value)
+
+    def object(self, name: str) -> Record:
+        """Look at an object without taking it.
+
+        Args:
+            name: The property.
+
+        Returns:
+            The object; an empty one if it is none.
+        """
+        value = self.rest.get(name)
+        if type(value) is msgspec.Raw:
+            value = read_json(value)
+        return value if isinstance(value, dict) else {}
+
     def child(self, name: str) -> Source:
         """Take an object apart. What is left of it goes back to its place.
 
@@ -136,7 +173,7 @@ class Source:
         return self.rest
 
 
-class Person(t.NamedTuple):
+class Person(msgspec.Struct, frozen=True):
     """Someone, as far as the source tells.
 
     Attributes:
@@ -149,26 +186,29 @@ class Person(t.NamedTuple):
     name: str | None = None
     email: str | None = None
 
-    @lru_cache(maxsize=1024)  # noqa: B019 - few people act often, and a tuple holds nothing that must be freed
-    def as_user(self) -> Mapping[str, str] | None:
+    @lru_cache(maxsize=4096)  # noqa: B019 - few people act often, and a person holds nothing that must be freed
+    def as_user(self, account_type: str | None = None) -> User | None:
         """Spell the person as OCSF's `user`, which needs more than an e-mail address.
 
+        Args:
+            account_type: What kind of account the person has, in the vendor's words.
+
         Returns:
-            The object, the same for the same person; None if nothing is known.
+            The object; None if nothing is known of the person.
         """
-        user: dict[str, str] = {}
-        if self.id is not None:
-            user["uid"] = self.id
-        if (login := self.email or (self.name if self.id is None else None)) is not None:
-            user["name"] = login
-        if self.name is not None:
-            user["full_name"] = self.name
-        if self.email is not None and is_email(self.email):
-            user["email_addr"] = self.email
-        return user or None
+        if self.id is self.name is self.email is None:
+            return None
+        return User(
+            uid=self.id,
+            name=self.email or (self.name if self.id is None else None),
+            full_name=self.name,
+            email_addr=self.email if self.email is not None and is_email(self.email) else None,
+            type=account_type,
+            type_id=None if account_type is None else OTHER,
+        )
 
 
-class Target(t.NamedTuple):
+class Target(msgspec.Struct, frozen=True):
     """What it was done to.
 
     Attributes:
@@ -181,36 +221,33 @@ class Target(t.NamedTuple):
     id: str | None = None
     name: str | None = None
 
-    def as_entity(self, **more: t.Any) -> Record:
+    def as_entity(self, *, version: str | None = None, data: t.Any = None) -> Entity:
         """Spell the target as OCSF's `managed_entity`.
 
         Args:
-            **more: Further attributes; None is left out.
+            version: Which one of the entity.
+            data: What it looks like; None if that is not known.
 
         Returns:
             The object.
         """
-        return {**self._named(), "type": self.type or "Unknown", "type_id": OTHER, **_present(more)}
+        return Entity(
+            uid=self.id, name=self._name(), type=self.type or "Unknown", type_id=OTHER, version=version, data=data
+        )
 
-    def as_resource(self) -> Record:
+    def as_resource(self) -> Resource:
         """Spell the target as OCSF's `resource_details` or `web_resource`.
 
         Returns:
             The object.
         """
-        return {**self._named(), **_present({"type": self.type})}
+        return Resource(uid=self.id, name=self._name(), type=self.type)
 
-    def _named(self) -> Record:
-        named = _present({"uid": self.id, "name": self.name})
-        return named or {"name": self.type or "unknown"}
-
-
-def _present(attributes: Mapping[str, t.Any]) -> Record:
-    return {name: value for name, value in attributes.items() if value is not None}
+    def _name(self) -> str | None:
+        return (self.type or "unknown") if self.id is self.name is None else self.name
 
 
-@dataclass(slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, kw_only=True):
     """What a record means.
 
     Attributes:
@@ -221,19 +258,23 @@ class Event:
         target: What it was done to.
         source_ip: From where, if OCSF takes it as an address.
         tenant: The vendor's account that it was done in.
-        attributes: The OCSF attributes beyond those that every event has; None is left out.
-        metadata: The same of OCSF's `metadata`.
+        code: The vendor's code for what was done.
+        original_uid: The vendor's id of the record, where it is not the record's key.
+        logged_time: When the vendor logged it, in milliseconds since 1970.
+        attributes: The OCSF attributes of the event's class.
     """
 
     activity: Activity
     action: str | None = None
     status: Status = SUCCESS
-    actor: Person = field(default_factory=Person)
-    target: Target = field(default_factory=Target)
+    actor: Person = Person()
+    target: Target = Target()
     source_ip: str | None = None
     tenant: str | None = None
-    attributes: Record = field(default_factory=dict)
-    metadata: Record = field(default_factory=dict)
+    code: str | None = None
+    original_uid: str | None = None
+    logged_time: int | None = None
+    attributes: Attributes
 
 
 class StreamMapping(abc.ABC):
@@ -245,6 +286,8 @@ class StreamMapping(abc.ABC):
         key: The properties that identify a record.
         scope: The property whose value a key belongs to, where keys are not unique among all customers.
         time_property: The property that says when it happened.
+        columns: The columns of the stream, where that makes reading them faster: a record that has just these, with
+            their types, is decoded by them. `msgspec.Raw` is for what stays in `unmapped` whole.
     """
 
     stream: t.ClassVar[str]
@@ -252,6 +295,7 @@ class StreamMapping(abc.ABC):
     key: t.ClassVar[Sequence[str]]
     scope: t.ClassVar[str | None] = None
     time_property: t.ClassVar[str]
+    columns: t.ClassVar[type[msgspec.Struct] | None] = None
 
     def __init__(self, options: Options) -> None:
         """Keep what is asked for.
@@ -284,14 +328,14 @@ class StreamMapping(abc.ABC):
         Raises:
             NotUnderstoodError: If there is none.
         """
-        text = source.peek(self.time_property)
+        text = source.rest.get(self.time_property)
         try:
-            moment = parse_timestamp(text)
+            moment = parse_timestamp(t.cast("str", text))
         except (TypeError, ValueError) as error:
             msg = f"`{self.time_property}` is no time"
             raise NotUnderstoodError(msg) from error
         del source.rest[self.time_property]
-        return moment, text
+        return moment, t.cast("str", text)
 
     @abc.abstractmethod
     def describe(self, source: Source) -> Event:

@@ -7,6 +7,7 @@ import re
 import sys
 import typing as t
 from collections import Counter
+from itertools import chain
 
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
@@ -20,7 +21,7 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_BYTES: t.Final = 1 << 20
+_BLOCK_BYTES: t.Final = 1 << 16  # what a pipe holds; more than the processor keeps near costs half as much again
 
 # How nearly every tap begins its messages. With an escape in the stream's name, or the keys in another order, the
 # message has to be parsed. (A key that comes twice is nothing a tap writes, nor two targets agree on.)
@@ -42,9 +43,10 @@ _envelopes = msgspec.json.Decoder(_Envelope)
 
 
 class LineReader(GenericSingerReader[bytes]):
-    """Sends every line to the writer in the order in which it came, and calls back for the watched streams.
+    """Sends every line to the writer in the order in which it came, and what is added behind it.
 
-    A line has been passed on when its callback is called.
+    RECORDs of a watched stream are translated many at a time. Its other messages go to the SDK's callbacks, when they
+    have been passed on.
 
     Attributes:
         foreign: How many lines were no Singer messages. They pass, too: to refuse them is the target's business.
@@ -56,7 +58,7 @@ class LineReader(GenericSingerReader[bytes]):
         *,
         watched: Collection[str],
         dropped: Collection[str],
-        unreadable: Callable[[str, bytes], None],
+        translate: Callable[[str, list[bytes]], list[bytes]],
     ) -> None:
         """Prepare.
 
@@ -64,13 +66,14 @@ class LineReader(GenericSingerReader[bytes]):
             writer: Takes what passes.
             watched: The streams whose messages the callbacks want.
             dropped: The streams whose messages do not pass.
-            unreadable: Called with the stream and the line, for a RECORD of a watched stream that is no JSON.
+            translate: Called with a watched stream and some of its RECORDs as they came, which may be no JSON;
+                returns the line to add behind each.
         """
         super().__init__()
         self._writer = writer
         self._watched = frozenset(watched)
         self._dropped = frozenset(dropped)
-        self._unreadable = unreadable
+        self._translate = translate
         self.foreign = 0
         # How the messages of the stream begin that just passes: most likely the next one as well.
         self._run = b""
@@ -131,28 +134,44 @@ class LineReader(GenericSingerReader[bytes]):
         passing = position = 0  # where the lines begin that pass and have not been passed on yet
         records = 0
         while position < len(block):
-            end = block.find(b"\n", position) + 1 or len(block)
             if self._run and block.startswith(self._run, position):
                 records += 1
-                position = end
+                position = _next_line(block, position)
                 continue
-            head = _HEAD.match(block, position)
-            kind, stream = _read_head(head) if head else self._read_envelope(block[position:end])
+            begin, position = position, _next_line(block, position)
+            head = _HEAD.match(block, begin)
+            kind, stream = _read_head(head) if head else self._read_envelope(block[begin:position])
             counts[kind] += 1
             is_watched, is_dropped = stream in self._watched, stream in self._dropped
-            if head and kind == SingerMessageType.RECORD and not is_watched and not is_dropped:
+            if kind == SingerMessageType.RECORD and head and not is_watched and not is_dropped:
                 self._run = head[0]
-            if is_watched or is_dropped:
-                self._writer.pass_on(block[passing:position])
-                line = block[position:end]
+            if not is_watched and not is_dropped:
+                continue
+            self._writer.pass_on(block[passing:begin])
+            lines = [block[begin:position]]
+            if is_watched and kind == SingerMessageType.RECORD:
+                while head and block.startswith(head[0], position):
+                    begin, position = position, _next_line(block, position)
+                    lines.append(block[begin:position])
+                counts[kind] += len(lines) - 1
+                self._add_events(t.cast("str", stream), lines, is_dropped=is_dropped)
+            else:
                 if not is_dropped:
-                    self._writer.pass_on(line)
+                    self._writer.pass_on(lines[0])
                 if is_watched:
-                    self._call_back(kind, t.cast("str", stream), line, callbacks)
-                passing = end
-            position = end
+                    self._call_back(kind, lines[0], callbacks)
+            passing = position
         self._writer.pass_on(block[passing:])
         counts[SingerMessageType.RECORD] += records
+
+    def _add_events(self, stream: str, lines: list[bytes], *, is_dropped: bool) -> None:
+        events = self._translate(stream, lines)
+        if is_dropped:
+            self._writer.pass_on(b"".join(events))
+            return
+        if not lines[-1].endswith(b"\n"):  # the last line of all
+            lines[-1] += b"\n"
+        self._writer.pass_on(b"".join(chain.from_iterable(zip(lines, events, strict=True))))
 
     def _read_envelope(self, line: bytes) -> tuple[str, str | None]:
         try:
@@ -163,15 +182,11 @@ class LineReader(GenericSingerReader[bytes]):
             return "other", None
         return envelope.type, envelope.stream if envelope.type in _ABOUT_A_STREAM else None
 
-    def _call_back(
-        self, kind: str, stream: str, line: bytes, callbacks: dict[str, Callable[[dict[str, t.Any]], None]]
-    ) -> None:
+    def _call_back(self, kind: str, line: bytes, callbacks: dict[str, Callable[[dict[str, t.Any]], None]]) -> None:
         try:
             message = self.deserialize_json(line)
         except ValueError:
-            if kind == SingerMessageType.RECORD:
-                self._unreadable(stream, line)
-            return
+            return  # to refuse it is the target's business
         callbacks[SingerMessageType(kind)](message)
 
 
@@ -179,6 +194,10 @@ def _read_head(head: re.Match[bytes]) -> tuple[str, str | None]:
     if head[1]:
         return "STATE", None
     return head[2].decode(), head[3].decode(errors="replace")
+
+
+def _next_line(block: bytes, position: int) -> int:
+    return block.find(b"\n", position) + 1 or len(block)
 
 
 def _blocks(source: t.IO[bytes]) -> Iterator[bytes]:

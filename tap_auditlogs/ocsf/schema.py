@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+import msgspec
 from singer_sdk import typing as th
 
 NAME: t.Final = "audit_events"
@@ -36,3 +37,23 @@ SCHEMA: t.Final = th.PropertiesList(
         description="The event in the Open Cybersecurity Schema Framework, version 1.8.0.",
     ),
 ).to_dict()
+
+
+class AuditEvent(msgspec.Struct):
+    """The columns of a record, but for `ocsf`."""
+
+    event_uid: str
+    event_time: str | None
+    ingested_at: str | None
+    vendor: str
+    source_stream: str
+    tenant: str | None
+    action: str | None
+    actor_id: str | None
+    actor_name: str | None
+    actor_email: str | None
+    target_type: str | None
+    target_id: str | None
+    target_name: str | None
+    source_ip: str | None
+    outcome: str

@@ -12,33 +12,64 @@ from functools import lru_cache
 
 import msgspec
 
-from tap_auditlogs.core.times import format_timestamp, parse_timestamp
+from tap_auditlogs.core.http.response import decode_json
+from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import ENTITY_MANAGEMENT, OTHER, UNKNOWN, VERSION, Activity, header
 from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Source, Target
-from tap_auditlogs.ocsf.values import milliseconds, text_of
+from tap_auditlogs.ocsf.objects import Attributes, Metadata
+from tap_auditlogs.ocsf.schema import NAME, AuditEvent
+from tap_auditlogs.ocsf.values import canonical_text, milliseconds, text_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from tap_auditlogs.ocsf.mapping import Record, StreamMapping
 
 NOT_UNDERSTOOD: t.Final = "not understood"
 
-_NAMESPACE: t.Final = uuid.UUID("f2f0c1d6-4f0e-5c37-9a55-6d8a5f2a9a31")
+_NAMESPACE: t.Final = uuid.UUID("f2f0c1d6-4f0e-5c37-9a55-6d8a5f2a9a31").bytes
 """Made up once. Another one would give every event another uid."""
 
-_spell = lru_cache(maxsize=64)(format_timestamp)
+_VARIANTS: t.Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"""Of the digit of a UUID that holds its variant in two of its bits."""
+
+_STREAM: t.Final = NAME.encode()
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="string")
 
 logger = logging.getLogger(__name__)
 
 
-class Translator:
-    """Makes the records of `audit_events` for one stream.
+_Columns = t.TypeVar("_Columns", bound=msgspec.Struct)
+
+
+class _Message(msgspec.Struct, t.Generic[_Columns]):
+    """A RECORD message that holds what is usual."""
+
+    record: _Columns
+    time_extracted: str
+
+
+class _Extraction(t.NamedTuple):
+    """When a record was read; a whole page of records shares it.
 
     Attributes:
-        counts: How many records were `understood`, and how many were not.
+        moment: The time.
+        text: The same as text.
+        member: The same as a member of a RECORD message, with the comma before it.
+    """
+
+    moment: datetime
+    text: str
+    member: bytes
+
+
+class Translator:
+    """Makes the messages of `audit_events` for one stream.
+
+    Attributes:
+        counts: How many records were understood, and how many were not.
     """
 
     def __init__(self, vendor: str, mapping: StreamMapping, *, include_raw_data: bool) -> None:
@@ -52,66 +83,82 @@ class Translator:
         self._vendor = vendor
         self._mapping = mapping
         self._include_raw_data = include_raw_data
+        self._decoder: msgspec.json.Decoder[_Message[msgspec.Struct]] | None = None
+        if mapping.columns is not None and not include_raw_data:  # for which the whole record is encoded anew
+            self._decoder = msgspec.json.Decoder(t.cast("t.Any", _Message)[mapping.columns])
         self._told: set[str] = set()
         self.counts: Counter[bool] = Counter()
 
-    def translate(self, record: object, time_extracted: object) -> Record:
-        """Make an event.
+    def translate(self, lines: Sequence[bytes]) -> list[bytes]:
+        """Make the events of records.
 
         Args:
-            record: The record, whatever it holds.
-            time_extracted: When it was read, as its message says.
+            lines: RECORD messages, whatever the records hold.
 
         Returns:
-            The record of `audit_events`; where the source record is not understood, one that says so.
+            For each a RECORD message of `audit_events`, with a line feed; for a record that is not understood, or a
+            message that is no JSON, one that says so.
         """
-        extracted = _read_time(time_extracted) if isinstance(time_extracted, str) else None
+        failed = self.counts[False]
+        events = [self._translate(line) for line in lines]
+        self.counts[True] += len(lines) - (self.counts[False] - failed)
+        return events
+
+    def _translate(self, line: bytes) -> bytes:
+        try:
+            record, extracted = self._read(line)
+        except ValueError:  # nothing of it gets into the event: it may hold secrets
+            return self._fallback({}, _digest(line), None, "its message is no JSON")
+        extraction = _read_extraction(extracted) if isinstance(extracted, str) else None
         if not isinstance(record, dict):
-            return self._fallback({}, _digest(_canonical.encode(record)), extracted, "it is no object")
-        clean = self._mapping.clean(record)
-        event_uid = self._event_uid(record)
-        if event_uid is None:
-            return self._fallback(clean, _digest(_canonical.encode(record)), extracted, "its key is not complete")
+            return self._fallback({}, _digest(_canonical.encode(record)), extraction, "it is no object")
+        mapping = self._mapping
+        clean = mapping.clean(record)
+        key = [text_of(record.get(name)) for name in mapping.key]
+        if None in key:
+            content = _canonical.encode(decode_json(line).get("record"))
+            return self._fallback(clean, _digest(content), extraction, "its key is not complete")
+        event_uid = self._event_uid(record, key)
         source = Source(clean)
         try:
-            moment, original_time = self._mapping.moment(source)
-            event = self._mapping.describe(source)
+            moment, original_time = mapping.moment(source)
+            event = mapping.describe(source)
         except NotUnderstoodError as error:
-            return self._fallback(clean, event_uid, extracted, str(error))
+            return self._fallback(clean, event_uid, extraction, str(error))
         except Exception as error:  # no record may end the run; the reason is told
-            logger.debug("A record of `%s` made the mapping fail.", self._mapping.stream, exc_info=True)
-            return self._fallback(clean, event_uid, extracted, f"unexpected {type(error).__name__}, please report this")
-        self.counts[True] += 1
-        for name in self._mapping.key:
-            source.rest.pop(name, None)  # they make `original_event_uid`
+            logger.debug("A record of `%s` made the mapping fail.", mapping.stream, exc_info=True)
+            reason = f"unexpected {type(error).__name__}, please report this"
+            return self._fallback(clean, event_uid, extraction, reason)
         unmapped = source.unmapped()
+        for name in mapping.key:
+            unmapped.pop(name, None)  # they make `original_event_uid`
         if unmapped.get("additional_properties", ...) is None:
             del unmapped["additional_properties"]  # the tap's word for: there are none
-        event.metadata["original_time"] = original_time
-        if "original_event_uid" not in event.metadata:
-            event.metadata["original_event_uid"] = ":".join([str(record[name]) for name in self._mapping.key])
-        return self._render(event, event_uid, moment, extracted, unmapped, clean)
+        if event.original_uid is None:
+            event.original_uid = ":".join(t.cast("list[str]", key))
+        return self._render(event, event_uid, moment, original_time, extraction, unmapped, clean)
 
-    def unreadable(self, line: bytes) -> Record:
-        """Make an event of a message that is no JSON.
+    def _read(self, line: bytes) -> tuple[t.Any, t.Any]:
+        """Give record and extraction time of a message."""
+        if self._decoder is not None:
+            try:
+                message = self._decoder.decode(line)
+                if not line.isascii():
+                    line.decode()  # what stays raw has not been checked
+            except (ValueError, RecursionError):
+                pass  # other columns or types than usual
+            else:
+                return msgspec.structs.asdict(message.record), message.time_extracted
+        values = decode_json(line)
+        return values.get("record"), values.get("time_extracted")
 
-        Args:
-            line: The message, of which nothing gets into the event: it may hold secrets.
+    def _event_uid(self, record: Record, key: list[str | None]) -> str:
+        mapping = self._mapping
+        if mapping.scope is None:
+            return _uid([mapping.stream, *key])
+        return _uid([mapping.stream, *key, text_of(record.get(mapping.scope))])
 
-        Returns:
-            The record of `audit_events` that says so.
-        """
-        return self._fallback({}, _digest(line), None, "its message is no JSON")
-
-    def _event_uid(self, record: Record) -> str | None:
-        parts = [text_of(record.get(name)) for name in self._mapping.key]
-        if None in parts:
-            return None
-        if self._mapping.scope is not None:
-            parts.append(text_of(record.get(self._mapping.scope)))
-        return _uid([self._mapping.stream, *parts])
-
-    def _fallback(self, record: Record, event_uid: str, extracted: datetime | None, reason: str) -> Record:
+    def _fallback(self, record: Record, event_uid: str, extraction: _Extraction | None, reason: str) -> bytes:
         self.counts[False] += 1
         if reason not in self._told:
             self._told.add(reason)
@@ -120,83 +167,82 @@ class Translator:
                 self._mapping.stream,
                 reason,
             )
+        target = Target("source record")
         event = Event(
             activity=Activity(ENTITY_MANAGEMENT, OTHER, NOT_UNDERSTOOD),
             action=NOT_UNDERSTOOD,
             status=UNKNOWN,
-            target=Target("source record"),
-            attributes={"message": f"This record of {self._mapping.stream} could not be mapped: {reason}."},
+            target=target,
+            attributes=Attributes(
+                entity=target.as_entity(),
+                message=f"This record of {self._mapping.stream} could not be mapped: {reason}.",
+            ),
         )
-        event.attributes["entity"] = event.target.as_entity()
         try:
             moment, _ = self._mapping.moment(Source(record))
         except NotUnderstoodError:
             moment = None
-        return self._render(event, event_uid, moment, extracted, record, record)
+        return self._render(event, event_uid, moment, None, extraction, record, record)
 
     def _render(  # noqa: PLR0913, PLR0917 - the parts of an event
         self,
         event: Event,
         event_uid: str,
         moment: datetime | None,
-        extracted: datetime | None,
+        original_time: str | None,
+        extraction: _Extraction | None,
         unmapped: Record,
         clean: Record,
-    ) -> Record:
-        actor, target = event.actor, event.target
+    ) -> bytes:
+        mapping, actor, target, attributes = self._mapping, event.actor, event.target, event.attributes
         # OCSF wants a time; where none is known the column stays null.
-        time = moment or extracted or datetime.now(UTC)
-        ocsf: Record = {
-            "time": milliseconds(time),
-            "metadata": {
-                "version": VERSION,
-                "product": self._mapping.product,
-                "log_provider": self._vendor,
-                "log_name": self._mapping.stream,
-                "uid": event_uid,
-            },
-        }
-        metadata = ocsf["metadata"]
-        if event.tenant is not None:
-            metadata["tenant_uid"] = event.tenant
-        _put(metadata, event.metadata)
-        _put(ocsf, event.attributes)
-        if unmapped:
-            ocsf["unmapped"] = unmapped
+        attributes.time = milliseconds(moment or (extraction.moment if extraction else datetime.now(UTC)))
+        attributes.metadata = Metadata(
+            version=VERSION,
+            product=mapping.product,
+            log_provider=self._vendor,
+            log_name=mapping.stream,
+            uid=event_uid,
+            tenant_uid=event.tenant,
+            event_code=event.code,
+            original_event_uid=event.original_uid,
+            original_time=original_time,
+            logged_time=event.logged_time,
+        )
+        attributes.unmapped = unmapped or None
         if self._include_raw_data:
-            ocsf["raw_data"] = _encoder.encode(clean).decode()
-        return {
-            "event_uid": event_uid,
-            "event_time": None if moment is None else format_timestamp(moment),
-            "ingested_at": None if extracted is None else _spell(extracted),
-            "vendor": self._vendor,
-            "source_stream": self._mapping.stream,
-            "tenant": event.tenant,
-            "action": event.action,
-            "actor_id": actor.id,
-            "actor_name": actor.name,
-            "actor_email": actor.email,
-            "target_type": target.type,
-            "target_id": target.id,
-            "target_name": target.name,
-            "source_ip": event.source_ip,
-            "outcome": event.status.outcome,
-            "ocsf": msgspec.Raw(b"{%b,%b" % (header(event.activity, event.status), _encoder.encode(ocsf)[1:])),
-        }
-
-
-def _put(into: Record, attributes: Mapping[str, t.Any]) -> None:
-    for name, value in attributes.items():
-        if value is not None:
-            into[name] = value
+            attributes.raw_data = _encoder.encode(clean).decode()
+        columns = AuditEvent(
+            event_uid,
+            canonical_text(moment) if moment else None,
+            extraction.text if extraction else None,
+            vendor=self._vendor,
+            source_stream=mapping.stream,
+            tenant=event.tenant,
+            action=event.action,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            actor_email=actor.email,
+            target_type=target.type,
+            target_id=target.id,
+            target_name=target.name,
+            source_ip=event.source_ip,
+            outcome=event.status.outcome,
+        )
+        # Put together like this, it takes half of the time that it takes as one object.
+        return b'{"type":"RECORD","stream":"%b","record":{%b,"ocsf":{%b,%b}%b}\n' % (
+            _STREAM,
+            _encoder.encode(columns)[1:-1],
+            header(event.activity, event.status),
+            _encoder.encode(attributes)[1:],
+            extraction.member if extraction else b"",
+        )
 
 
 def _uid(parts: list[str | None]) -> str:
-    """Make a UUID of version 5, like `uuid.uuid5` but in a third of its time."""
-    name = _NAMESPACE.bytes + _canonical.encode(parts)
-    digest = hashlib.sha1(name, usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+    """Make a UUID of version 5, like `uuid.uuid5` but in a fifth of its time."""
+    digest = hashlib.sha1(_NAMESPACE + _canonical.encode(parts), usedforsecurity=False).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANTS[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 
 def _digest(content: bytes) -> str:
@@ -205,9 +251,10 @@ def _digest(content: bytes) -> str:
 
 
 @lru_cache(maxsize=64)
-def _read_time(text: str) -> datetime | None:
-    """Read a time that a whole page of records shares."""
+def _read_extraction(text: str) -> _Extraction | None:
     try:
-        return parse_timestamp(text)
+        moment = parse_timestamp(text)
     except ValueError:
         return None
+    extracted = canonical_text(moment)
+    return _Extraction(moment, extracted, b',"time_extracted":"%b"' % extracted.encode())

@@ -6,15 +6,17 @@ import hashlib
 import ipaddress
 import re
 import typing as t
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
+
+import msgspec
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_ADDRESS = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_encode = msgspec.json.Encoder().encode
 
 # OCSF 1.8.0's `email_t`, with a range that reads like a slip (`+-/`) as it stands there.
 _EMAIL = re.compile(r"[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+", re.ASCII)
@@ -94,7 +96,21 @@ def milliseconds(moment: datetime) -> int:
     Returns:
         Milliseconds since 1970.
     """
-    return (moment - _EPOCH) // _MILLISECOND
+    since = moment - _EPOCH
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+
+
+def canonical_text(moment: datetime) -> str:
+    """Spell a time as the tap does, in a fraction of the time that `datetime.isoformat` takes.
+
+    Args:
+        moment: A time in UTC.
+
+    Returns:
+        For example `2026-11-20T05:00:00.000000Z`, always 27 characters.
+    """
+    text = _encode(moment)[1:-1].decode()
+    return text if moment.microsecond else text[:-1] + ".000000Z"
 
 
 def text_of(value: t.Any) -> str | None:

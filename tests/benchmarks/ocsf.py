@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,8 +25,8 @@ from tests.benchmarks.processes import measure
 if t.TYPE_CHECKING:
     from tests.benchmarks.processes import Measured
 
-TAP: t.Final = t.cast("str", shutil.which("tap-auditlogs"))
-MAPPER: t.Final = t.cast("str", shutil.which("auditlogs-ocsf"))
+TAP: t.Final = str(Path(sys.executable).with_name("tap-auditlogs"))
+MAPPER: t.Final = str(Path(sys.executable).with_name("auditlogs-ocsf"))
 ROW: t.Final = (
     '{"type":"RECORD","stream":"index_exchange_impressions","record":{"subscription_id":41,"hour":"2026-11-20T05:00:00'
     '.000000Z","part":0,"row_number":%d,"partner_id":190,"site_id":20391,"supply_source":"web","dsp_id":51,'

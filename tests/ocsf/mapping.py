@@ -24,7 +24,7 @@ class CollectingWriter(LineWriter):
         super().__init__()
         self.written = b""
 
-    def write_lines(self, *pieces: bytes) -> None:
+    def write_lines(self, *pieces: bytes | memoryview) -> None:
         self.written += b"".join(pieces)
 
 

@@ -4,11 +4,10 @@ import json
 import random
 import typing as t
 
+import pytest
+
 from tests.ocsf.mapping import events_in, record_line, run_mapper, without_additions
 from tests.ocsf.records import PIGMENT, RECORDS
-
-if t.TYPE_CHECKING:
-    import pytest
 
 SCHEMA: t.Final = {"type": "SCHEMA", "schema": {"properties": {}}, "key_properties": []}
 STATE: t.Final = b'{"type":"STATE","value":{"bookmarks":{"pigment_audit_events":{"a":"RECORD"}}}}\n'
@@ -153,10 +152,11 @@ def test_only_unified_leaves_the_vendors_streams_out() -> None:
     assert run_mapper(other, only_unified=True) == other
 
 
-def test_numbers_keep_their_digits() -> None:
-    record = {**PIGMENT, "payload": "PAYLOAD"}
+@pytest.mark.parametrize("column", ["payload", "additional_properties", "a_new_column"])
+def test_numbers_keep_their_digits(column: str) -> None:
+    record = {**PIGMENT, column: "PLACE"}
     given = record_line("pigment_audit_events", record).replace(
-        b'"PAYLOAD"', b'{"amount":12345678901234567890.10,"count":123456789012345678901234567890}'
+        b'"PLACE"', b'{"amount":12345678901234567890.10,"count":123456789012345678901234567890}'
     )
     _, _, event = run_mapper(given).partition(b'"ocsf"')
     assert b'"amount":12345678901234567890.10' in event

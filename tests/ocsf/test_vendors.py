@@ -118,6 +118,17 @@ def test_pigments_event_types_have_their_classes(event_type: str | None, payload
         assert event["ocsf"]["activity_name"] == event_type or event_type is None
 
 
+@pytest.mark.parametrize(
+    "event_type", ["UserInvited", "UserLogin", "GroupRoleAssigned", "DataExported", "MetricUpdated"]
+)
+@pytest.mark.parametrize("payload", [USER, {"group": {"id": 7, "name": "\u00e9"}, "n": 1.10}, {}, [1], None])
+def test_pigments_events_are_the_same_with_and_without_a_column_that_is_new(event_type: str, payload: object) -> None:
+    record = {**PIGMENT, "event_type": event_type, "payload": payload}
+    usual, unusual = pigment(record), pigment({**record, "a_new_column": 1})
+    assert unusual["ocsf"]["unmapped"].pop("a_new_column") == 1
+    assert unusual == usual
+
+
 def test_pigments_account_changes_name_the_account() -> None:
     payload = {
         "userId": "u-2",
@@ -397,6 +408,15 @@ def test_a_message_that_is_no_json_becomes_an_event_without_what_it_may_hold() -
     assert faults(event["ocsf"]) == []
     assert event["action"] == UNMAPPABLE
     assert SESSION not in json.dumps(event)
+
+
+def test_text_that_is_no_utf8_enters_no_event() -> None:
+    given = record_line("pigment_audit_events", {**PIGMENT, "payload": {"note": "PLACE"}}).replace(b"PLACE", b"\xff")
+    passed, *added = run_mapper(given).splitlines(keepends=True)
+    assert passed == given
+    (event,) = events_in(b"".join(added))
+    assert event["action"] == UNMAPPABLE
+    assert "its message is no JSON" in event["ocsf"]["message"]
 
 
 def test_half_a_surrogate_pair_and_nan_do_not_cost_the_event() -> None:

@@ -10,6 +10,7 @@ from tap_auditlogs.core.redaction import SHORTEST_SECRET
 from tap_auditlogs.core.times import from_epoch
 from tap_auditlogs.ocsf.classes import API_ACTIVITY, ENTITY_MANAGEMENT, FAILURE, OTHER, SUCCESS, UNKNOWN, Activity
 from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Person, Source, StreamMapping, Target
+from tap_auditlogs.ocsf.objects import Actor, Api, Attributes, Endpoint
 from tap_auditlogs.ocsf.values import hashed, with_texts
 
 if t.TYPE_CHECKING:
@@ -21,7 +22,7 @@ if t.TYPE_CHECKING:
 _PRODUCT: t.Final = {"name": "Cryptolens", "vendor_name": "Cryptolens"}
 
 # The source names no person behind a call: it is the account's own software that calls.
-_CALLER: t.Final = "Cryptolens API client"
+_CALLER: t.Final = Actor(app_name="Cryptolens API client")
 
 _LICENSE_KEY: t.Final = re.compile(r"\b[A-Z0-9]{5}(?:-[A-Z0-9]{5}){3,}\b")
 _KEY_IN_JSON: t.Final = re.compile(r'"(?:license)?key"\s*:\s*(?P<value>\[[^\]]*\]|"(?:[^"\\]|\\.)*")', re.IGNORECASE)
@@ -121,9 +122,9 @@ class WebApiLogMapping(_LogMapping):
             action=method,
             status=status,
             target=_license(source),
-            metadata={"event_code": state},
+            code=state,
+            attributes=Attributes(status_code=state),
         )
-        event.attributes["status_code"] = state
         return _as_call(event, source, method)
 
 
@@ -147,7 +148,8 @@ class EventsMapping(_LogMapping):
             activity=Activity(API_ACTIVITY, OTHER, name),
             action=name,
             target=_license(source),
-            metadata={"event_code": name},
+            code=name,
+            attributes=Attributes(),
         )
         return _as_call(event, source, "Register Event")
 
@@ -181,12 +183,12 @@ class ObjectLogMapping(_LogMapping):
             action=action,
             actor=actor,
             target=target,
-            attributes={
-                "actor": None if user is None else {"user": user},
-                "entity": target.as_entity(data=before),
-                "entity_result": None if after is None else target.as_entity(data=after),
-            },
-            metadata={"event_code": change},
+            code=change,
+            attributes=Attributes(
+                actor=None if user is None else Actor(user=user),
+                entity=target.as_entity(data=before),
+                entity_result=None if after is None else target.as_entity(data=after),
+            ),
         )
 
 
@@ -201,16 +203,15 @@ def _license(source: Source) -> Target:
 def _as_call(event: Event, source: Source, operation: str) -> Event:
     """Complete an API activity, or an entity management where nothing is known of the caller, as OCSF wants."""
     ip, device, name = source.ip("ip"), source.id("machine_code"), source.text("friendly_name")
-    endpoint = {key: text for key, text in (("ip", ip), ("uid", device), ("name", name)) if text is not None}
     event.source_ip = ip
-    event.attributes["actor"] = {"app_name": _CALLER}
-    if endpoint:
-        event.attributes["src_endpoint"] = endpoint
-        event.attributes["api"] = {"operation": operation}
-        event.attributes["resources"] = [event.target.as_resource()]
-    else:
+    event.attributes.actor = _CALLER
+    if ip is device is name is None:
         event.activity = event.activity._replace(event_class=ENTITY_MANAGEMENT)
-        event.attributes["entity"] = event.target.as_entity()
+        event.attributes.entity = event.target.as_entity()
+    else:
+        event.attributes.src_endpoint = Endpoint(ip=ip, uid=device, name=name)
+        event.attributes.api = Api(operation=operation)
+        event.attributes.resources = [event.target.as_resource()]
     return event
 
 

@@ -6,12 +6,13 @@ import typing as t
 
 from tap_auditlogs.ocsf.classes import ENTITY_MANAGEMENT, OTHER, Activity
 from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Target
+from tap_auditlogs.ocsf.objects import Actor, Attributes, Endpoint
 from tap_auditlogs.ocsf.values import is_email
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from tap_auditlogs.ocsf.mapping import Options, Record
+    from tap_auditlogs.ocsf.mapping import Options
 
 # Vendor page: only `create` is shown; the rest is what an API of this kind would say.
 _ACTIVITIES: t.Final = {"create": 1, "update": 3, "modify": 3, "delete": 4}
@@ -41,9 +42,9 @@ class AuditTrailMapping(StreamMapping):
         target = Target(source.id("obj_type"), source.id("obj_id"), _name(after) or _name(before))
         version = source.id("revision")
         actor = _take_user(source)
+        user = actor.as_user()
         ip = source.ip("ip")
         reason = source.text("reason")
-        user = actor.as_user()
         number = _ACTIVITIES.get((action or "").lower(), OTHER)
         return Event(
             activity=Activity(ENTITY_MANAGEMENT, number, action or "unknown action"),
@@ -52,13 +53,13 @@ class AuditTrailMapping(StreamMapping):
             target=target,
             source_ip=ip,
             tenant=source.id("account_uid"),
-            attributes={
-                "actor": _actor(user, reason),
-                "entity": target.as_entity(version=version, data=before),
-                "entity_result": None if after is None else target.as_entity(version=version, data=after),
-                "src_endpoint": None if ip is None else {"ip": ip},
-            },
-            metadata={"event_code": action},
+            code=action,
+            attributes=Attributes(
+                actor=None if user is None and reason is None else Actor(user=user, invoked_by=reason),
+                entity=target.as_entity(version=version, data=before),
+                entity_result=None if after is None else target.as_entity(version=version, data=after),
+                src_endpoint=None if ip is None else Endpoint(ip=ip),
+            ),
         )
 
 
@@ -68,15 +69,6 @@ def _take_user(source: Source) -> Person:
     if email is not None and not is_email(email):
         user.rest["email"] = email
     return Person(name=name, email=email)
-
-
-def _actor(user: Mapping[str, str] | None, reason: str | None) -> Record | None:
-    actor: Record = {}
-    if user is not None:
-        actor["user"] = user
-    if reason is not None:
-        actor["invoked_by"] = reason
-    return actor or None
 
 
 def _name(value: object) -> str | None:

@@ -6,6 +6,8 @@ import re
 import typing as t
 from functools import lru_cache
 
+import msgspec
+
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import (
     ACCOUNT_CHANGE,
@@ -21,15 +23,17 @@ from tap_auditlogs.ocsf.classes import (
     EventClass,
     Status,
 )
-from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Target
+from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Target, read_json
+from tap_auditlogs.ocsf.objects import Actor, Attributes, Endpoint, Group, Service
 from tap_auditlogs.ocsf.values import is_ip, milliseconds, text_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tap_auditlogs.ocsf.mapping import Options, Record
+    from tap_auditlogs.ocsf.mapping import Options
 
 _Object: t.TypeAlias = "dict[str, t.Any]"
+_Complete: t.TypeAlias = "Callable[[Event, _Object, _Place], None]"
 
 _UNKNOWN_TYPE: t.Final = "unknown event type"
 
@@ -64,10 +68,25 @@ _BY_WORDS: t.Final = tuple(
 _FAILURE: t.Final = re.compile(r"Fail|Denied|Rejected")
 _ABOUT_ROLES: t.Final = re.compile(r"Group|Role|Permission|AccessRight")
 
+_NOBODY: t.Final = Person()
+
 _TARGETS: t.Final = ("entity", "snapshotGroup", "application", "group")
 
 # No page shows an address in `context`; these are the names it would have.
 _ADDRESSES: t.Final = frozenset({"ip", "ipAddress", "sourceIp", "clientIp"})
+
+
+class _Columns(msgspec.Struct, forbid_unknown_fields=True):
+    """The columns of a usual event, which is nearly every one."""
+
+    event_id: str
+    event_type: str
+    event_timestamp: str
+    ingestion_timestamp: str
+    actor: msgspec.Raw
+    context: msgspec.Raw
+    payload: msgspec.Raw
+    additional_properties: None
 
 
 class AuditEventsMapping(StreamMapping):
@@ -77,6 +96,7 @@ class AuditEventsMapping(StreamMapping):
     product: t.ClassVar = {"name": "Pigment", "vendor_name": "Pigment"}
     key = ("event_id",)
     time_property = "event_timestamp"
+    columns = _Columns
 
     def describe(self, source: Source) -> Event:
         """Say what an event means.
@@ -88,95 +108,169 @@ class AuditEventsMapping(StreamMapping):
             The event.
         """
         event_type = source.text("event_type")
-        # These stay in `unmapped` as well: most of their members are known by examples only.
-        payload, context = _object(source.rest.get("payload")), _object(source.rest.get("context"))
-        user = _object(_object(source.rest.get("actor")).get("user"))
-        activity, status = _read_type(event_type)
+        kind = _read_type(event_type)
+        # All three stay in `unmapped` as well: most of their members are known by examples only.
+        actor = _read_actor(source.json("actor"))
+        place = _read_context(source.json("context"))
+        payload = source.object("payload")
         event = Event(
-            activity=activity,
+            activity=kind.activity,
             action=event_type,
-            status=status,
-            actor=Person(text_of(user.get("id")), _text(user.get("name")), _text(user.get("email"))),
-            source_ip=None if _ADDRESSES.isdisjoint(context) else _address(context),
-            tenant=text_of(_object(context.get("organization")).get("id")),
-            metadata={"event_code": event_type, "logged_time": _take_logged_time(source)},
+            status=kind.status,
+            actor=actor.person,
+            source_ip=place.ip,
+            tenant=place.tenant,
+            code=event_type,
+            logged_time=_take_logged_time(source),
+            attributes=Attributes(actor=actor.attribute if kind.has_actor else None, src_endpoint=place.endpoint),
         )
-        if event.activity.event_class is not WEB_RESOURCES_ACTIVITY:  # which has no actor: the columns have
-            actor = event.actor.as_user()
-            event.attributes["actor"] = None if actor is None else {"user": actor}
-        if event.source_ip is not None:
-            event.attributes["src_endpoint"] = {"ip": event.source_ip}
-        _ATTRIBUTES[event.activity.event_class](event, payload, context)
+        kind.complete(event, payload, place)
         return event
 
 
 # One function for each class adds what the class needs; if that is not known, the event is one of the entity.
 
 
-def _of_account(event: Event, payload: _Object, context: _Object) -> None:
-    person = _person(payload)
-    user = person.as_user()
-    if user is None:  # who resets a password does it for themselves, and the payload may be empty
-        person, user = event.actor, event.actor.as_user()
-    if user is None:
-        _of_entity(event, payload, context)
-        return
-    event.target = Target("user", person.id, person.name or person.email)
-    if event.activity.event_class is AUTHENTICATION:
-        event.attributes |= {"user": user, "service": {"name": "Pigment"}}
+def _of_account(event: Event, payload: _Object, place: _Place) -> None:
+    person = _take_account(event, payload, place)
+    if person is None:
         return
     before, after = _text(payload.get("previousAccountType")), _text(payload.get("newAccountType"))
-    event.attributes["user"] = user if before is None else {**user, "type": before, "type_id": OTHER}
-    if after is not None:
-        event.attributes["user_result"] = {**user, "type": after, "type_id": OTHER}
+    event.attributes.user = person.as_user(before)
+    event.attributes.user_result = None if after is None else person.as_user(after)
 
 
-def _of_group(event: Event, payload: _Object, context: _Object) -> None:
-    group = _named(payload.get("group"))
-    if not group:
-        event.activity = Activity(ENTITY_MANAGEMENT, 3)
-        _of_entity(event, payload, context)
+def _of_authentication(event: Event, payload: _Object, place: _Place) -> None:
+    person = _take_account(event, payload, place)
+    if person is None:
         return
-    event.target = _target(event, payload, context)
-    role, application = _member(payload.get("role"), "name"), _named(payload.get("application"))
-    event.attributes |= {
-        "group": group,
-        "privileges": None if role is None else [role],
-        "resource": {**application, "type": "application"} if application else None,
-    }
+    event.attributes.user = person.as_user()
+    event.attributes.service = Service(name="Pigment")
 
 
-def _of_web_resource(event: Event, payload: _Object, context: _Object) -> None:
-    event.target = _target(event, payload, context)
-    event.attributes["web_resources"] = [event.target.as_resource()]
+def _take_account(event: Event, payload: _Object, place: _Place) -> Person | None:
+    person = _person(payload)
+    if person == _NOBODY:  # who resets a password does it for themselves, and the payload may be empty
+        person = event.actor
+    if person == _NOBODY:
+        _of_entity(event, payload, place)
+        return None
+    event.target = Target("user", person.id, person.name or person.email)
+    return person
 
 
-def _of_entity(event: Event, payload: _Object, context: _Object) -> None:
-    event.target = _target(event, payload, context)
+def _of_group(event: Event, payload: _Object, place: _Place) -> None:
+    group = _find(payload, "group")
+    if group is None:
+        event.activity = Activity(ENTITY_MANAGEMENT, 3)
+        _of_entity(event, payload, place)
+        return
+    event.target = _target(event.action, payload, place)
+    role, application = _member(payload.get("role"), "name"), _find(payload, "application")
+    event.attributes.group = Group(uid=group.id, name=group.name)
+    event.attributes.privileges = None if role is None else [role]
+    event.attributes.resource = None if application is None else application.as_resource()
+
+
+def _of_web_resource(event: Event, payload: _Object, place: _Place) -> None:
+    event.target = _target(event.action, payload, place)
+    event.attributes.web_resources = [event.target.as_resource()]
+
+
+def _of_entity(event: Event, payload: _Object, place: _Place) -> None:
+    event.target = _target(event.action, payload, place)
     if event.activity.event_class is not ENTITY_MANAGEMENT:
         event.activity = Activity(ENTITY_MANAGEMENT, OTHER, event.action)
-    event.attributes["entity"] = event.target.as_entity()
+    event.attributes.entity = event.target.as_entity()
 
 
-_ATTRIBUTES: t.Final[Mapping[EventClass, Callable[[Event, _Object, _Object], None]]] = {
+_COMPLETE: t.Final[Mapping[EventClass, _Complete]] = {
     ACCOUNT_CHANGE: _of_account,
-    AUTHENTICATION: _of_account,
+    AUTHENTICATION: _of_authentication,
     ENTITY_MANAGEMENT: _of_entity,
     GROUP_MANAGEMENT: _of_group,
     WEB_RESOURCES_ACTIVITY: _of_web_resource,
 }
 
 
+class _Kind(t.NamedTuple):
+    """What follows from the type of an event.
+
+    Attributes:
+        activity: What was done.
+        status: How it went.
+        has_actor: Whether the class has an actor; the columns have one in any case.
+        targets: Where the payload may have what it is about, the most telling first.
+        complete: Adds what the class needs.
+    """
+
+    activity: Activity
+    status: Status
+    has_actor: bool
+    targets: Sequence[str]
+    complete: _Complete
+
+
 @lru_cache(maxsize=1024)
-def _read_type(event_type: str | None) -> tuple[Activity, Status]:
-    """Tell from its type what an event is, and how it went."""
-    if event_type is None:
-        return Activity(ENTITY_MANAGEMENT, OTHER, _UNKNOWN_TYPE), SUCCESS
-    activity = Activity(*_class_of(event_type), event_type)
-    if activity.event_class is AUTHENTICATION and _FAILURE.search(event_type):
-        return activity, FAILURE
-    # Vendor page: logged even if the snapshot fails later.
-    return activity, UNKNOWN if _SNAPSHOT.search(event_type) else SUCCESS
+def _read_type(event_type: str | None) -> _Kind:
+    event_class, number = (ENTITY_MANAGEMENT, OTHER) if event_type is None else _class_of(event_type)
+    words = event_type or ""
+    status = SUCCESS
+    if event_class is AUTHENTICATION and _FAILURE.search(words):
+        status = FAILURE
+    elif _SNAPSHOT.search(words):
+        status = UNKNOWN  # vendor page: logged even if the snapshot fails later
+    return _Kind(
+        activity=Activity(event_class, number, event_type or _UNKNOWN_TYPE),
+        status=status,
+        has_actor=event_class is not WEB_RESOURCES_ACTIVITY,
+        # An entity stands in an application; of a change of roles the group is what it is about.
+        targets=("group", *_TARGETS) if _ABOUT_ROLES.search(words) else _TARGETS,
+        complete=_COMPLETE[event_class],
+    )
+
+
+class _Actor(t.NamedTuple):
+    """Who did it, for the columns and for OCSF."""
+
+    person: Person
+    attribute: Actor | None
+
+
+class _Place(t.NamedTuple):
+    """Where it was done, and where from.
+
+    Attributes:
+        tenant: The id of the organization.
+        workspace: What an event is about that tells nothing else.
+        ip: The address, if the context has one.
+        endpoint: The same for OCSF.
+    """
+
+    tenant: str | None
+    workspace: Target
+    ip: str | None
+    endpoint: Endpoint | None
+
+
+# The same actors and contexts come again and again.
+
+
+@lru_cache(maxsize=4096)
+def _read_actor(actor: bytes) -> _Actor:
+    user = _object(_object(read_json(actor)).get("user"))
+    person = Person(text_of(user.get("id")), _text(user.get("name")), _text(user.get("email")))
+    known = person.as_user()
+    return _Actor(person, None if known is None else Actor(user=known))
+
+
+@lru_cache(maxsize=4096)
+def _read_context(context: bytes) -> _Place:
+    members = _object(read_json(context))
+    organization = _object(members.get("organization"))
+    workspace = Target("workspace", None, text_of(organization.get("name")) or "workspace")
+    ip = _address(members)
+    return _Place(text_of(organization.get("id")), workspace, ip, None if ip is None else Endpoint(ip=ip))
 
 
 def _class_of(event_type: str) -> tuple[EventClass, int]:
@@ -197,20 +291,19 @@ def _person(payload: _Object) -> Person:
     )
 
 
-def _target(event: Event, payload: _Object, context: _Object) -> Target:
-    # An entity stands in an application; of a change of roles the group is what it is about.
-    for name in ("group", *_TARGETS) if _ABOUT_ROLES.search(event.action or "") else _TARGETS:
-        found = payload.get(name)
-        if isinstance(found, dict) and _named(found):
-            return Target(_text(found.get("entityType")) or name, text_of(found.get("id")), _text(found.get("name")))
-    return Target("workspace", None, _member(context.get("organization"), "name") or "workspace")
+def _target(event_type: str | None, payload: _Object, place: _Place) -> Target:
+    for name in _read_type(event_type).targets:
+        target = _find(payload, name)
+        if target is not None:
+            return Target(_text(payload[name].get("entityType")) or name, target.id, target.name)
+    return place.workspace
 
 
-def _named(value: object) -> Record:
-    """Give the id and the name of an object, as far as it has them."""
-    found = _object(value)
-    named = {"uid": text_of(found.get("id")), "name": _text(found.get("name"))}
-    return {name: text for name, text in named.items() if text is not None}
+def _find(payload: _Object, name: str) -> Target | None:
+    """Find an object, which must have an id or a name."""
+    found = _object(payload.get(name))
+    target = Target(name, text_of(found.get("id")), _text(found.get("name")))
+    return None if target.id is target.name is None else target
 
 
 def _address(context: _Object) -> str | None:
