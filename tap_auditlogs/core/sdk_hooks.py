@@ -110,7 +110,7 @@ class PagedStream(Stream, abc.ABC):
         """
         self._write_page(records, plain=self._is_plain())
 
-    def write_lines(self, *pieces: bytes) -> None:
+    def write_lines(self, *pieces: bytes | memoryview) -> None:
         """Write RECORD messages that have been encoded elsewhere.
 
         Args:

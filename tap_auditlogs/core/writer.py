@@ -77,7 +77,7 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         now = format_timestamp(datetime.now(UTC))
         self._write(self._encoder.encode_lines([_RecordLine(stream, record, now) for record in records]))
 
-    def write_lines(self, *pieces: bytes) -> None:
+    def write_lines(self, *pieces: bytes | memoryview) -> None:
         """Write messages that have been encoded elsewhere.
 
         Args:
@@ -90,7 +90,7 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
             for piece in pieces:
                 self._write(piece)
 
-    def _write(self, lines: bytes) -> None:
+    def _write(self, lines: bytes | memoryview) -> None:
         view = memoryview(lines)
         with self.interrupts.deferred():
             try:

@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
 TAP = str(Path(sys.executable).with_name("tap-auditlogs"))
 SIDES = ("records", "parquet", "jsonl", "hourly", "ordinary")
 WITHOUT_BULK = (
-    "import sys; sys.modules['polars'] = None; from tap_auditlogs.tap import TapAuditLogs; TapAuditLogs.cli()"
+    "import sys; sys.modules['numba'] = None; from tap_auditlogs.tap import TapAuditLogs; TapAuditLogs.cli()"
 )
 
 

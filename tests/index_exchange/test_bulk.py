@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tap_auditlogs.vendors.index_exchange import bulk
+from tap_auditlogs.vendors.index_exchange.bulk import blocks, tables, totals
 from tests.index_exchange.files import PROPERTIES, packed, read_in_bulk, read_ordinarily
 
 HEADER = "auction_id,timestamp,partner_id,net_revenue,campaign_name,new_column"
@@ -19,7 +20,16 @@ ODD_NUMBERS = [
 ]
 ODD_TIMES = [
     *("2026-11-20", "2026-11-20T05:00:00Z", "2026-02-30 05:00:00", "2026-11-20 05:00:60"),
-    *("2026-11-20 05:00:00.123456789", "2026-11-20 05:00:00+02:00", "0000-00-00 00:00:00"),
+    *("2026-11-20 05:00:00.123456789", "0000-00-00 00:00:00"),
+    *("2026-11-20 05:00:00.1", "2026-11-20 05:00:00.Z", "2026-11-20 05:00:00z", "2024-02-29 23:59:59Z"),
+    *(
+        "2100-02-29 00:00:00",
+        "2026-13-01 00:00:00",
+        "2026-11-20 25:00:00",
+        "2026-11-20 05:60:00",
+        "2026/11/20 05:00:00",
+    ),
+    *("2026-11-20x05:00:00", "2O26-11-20 05:00:00", "2026-11-20 05:00:00.1234567890", "2026-11-20 05:00:00 "),
 ]
 
 # Text after the header, and whether the bulk path is to do all of it itself.
@@ -33,14 +43,17 @@ FILES: dict[str, tuple[str | bytes, bool]] = {
     "odd integers": ("".join(f"a,,{cell},,,\n" for cell in [*ODD_INTEGERS, "\u0661"]), True),
     "odd numbers": ("".join(f"a,,,{cell},,\n" for cell in ODD_NUMBERS), True),
     "odd times": ("".join(f"a,{cell},,,,\n" for cell in ODD_TIMES), True),
+    "a time with an offset": (f"{ROW}\na,2026-11-20 05:00:00+02:00,,,,\n", False),
+    "a time with an odd offset": (f"{ROW}\na,2026-11-20 05:00:00+2,,,,\n", False),
+    "hour 24": (f"{ROW}\na,2026-11-20 24:00:00,,,,\n", False),
     "quotes": ('"a","2026-11-20 05:00:00","7","0.1","Sale, big",""\nb,,"","",\'"",""""""\n', False),
     "quoted cells": ('"a","2026-11-20 05:00:00","7","0.1","Sale, big",""\nb,,"","","""",""""""\n', True),
     "line feeds in quotes": ('a,,1,,"two\nlines",\nb,,1,,"\n\n",\nc,,1,,x,"\n,""\n"\n', True),
     "text that JSON escapes": ("a\\b,,1,,\ttab\x01\x1f\x7f/\u2028,é🚀\n", True),
     "CRLF": (f"{ROW}\r\n{ROW}\r\n", True),
-    "CRLF and quotes": (f'{ROW}\r\n"a,b",,1,,"x\r\ny",\r\n', False),
+    "CRLF and quotes": (f'{ROW}\r\n"a,b",,1,,"x\r\ny",\r\n', True),
     "CR": (f"{ROW}\r{ROW}\r", False),
-    "CR in quotes": (f'{ROW}\na,,1,,"x\ry",\n', False),
+    "CR in quotes": (f'{ROW}\na,,1,,"x\ry",\n', True),
     "NUL": (f"{ROW}\na\0b,,1,,,\n", False),
     "invalid UTF-8": (b"a,,1,,\xff\xfe,\nb,,2,,,\n", False),
     "lone surrogate": (b"a,,1,,\xed\xa0\x80,\n", False),
@@ -93,7 +106,7 @@ def test_both_paths_take_headers_alike(header: str) -> None:
 
 
 def test_both_paths_agree_on_random_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "BLOCK_BYTES", 700)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 700)
     source = random.Random(4)  # noqa: S311 - not cryptography
     cells = [
         "",
@@ -167,15 +180,15 @@ def test_both_paths_refuse_damaged_files(damage: str) -> None:
 
 
 def test_a_table_has_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 300)
     text = f"{HEADER}\n" + (f'{ROW}\na,XXXXX,XXXXX,XXXXX,"x, y",new\nb,,-1,12345678901.000000001,,\n') * 30
     form = bulk.RowFormat(*_FORM)
     rows: list[dict[str, t.Any]] = []
-    conversion = bulk.table_pieces(packed(text), form, most_rows=7)
+    conversion = tables.table_pieces(packed(text), form, most_rows=7)
     for _, pieces in conversion.results():
         for count, table in pieces:
             assert count <= 7
-            rows += table.to_dicts()
+            rows += table.to_pylist()
     assert conversion.rest() is None
     ordinary = read_ordinarily(packed(text)).records
     assert [_without_nulls(row) for row in rows] == [_without_nulls(row) for row in ordinary]
@@ -188,16 +201,17 @@ def _without_nulls(row: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def test_a_table_leaves_numbers_of_too_many_digits_to_the_ordinary_path() -> None:
     text = f"{HEADER}\n{ROW}\na,,,0.{'1' * 19},,\n"
-    conversion = bulk.table_pieces(packed(text), bulk.RowFormat(*_FORM), most_rows=100)
-    assert not list(conversion.results())
+    conversion = tables.table_pieces(packed(text), bulk.RowFormat(*_FORM), most_rows=100)
+    assert [rows for rows, _ in conversion.results()] == [1]
     rest = conversion.rest()
     assert rest is not None
-    assert len(list(rest.rows)) == 2
+    assert len(list(rest.rows)) == 1
 
 
 def test_totals_are_those_of_the_ordinary_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "_TOTALS_BLOCK_BYTES", 500)
-    monkeypatch.setattr(bulk, "_REGROUP_ROWS", 5)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(totals, "_FIRST_GROUPS", 2)
+    monkeypatch.setattr(totals, "_FIRST_KEY_BYTES", 1)
     from tap_auditlogs.vendors.index_exchange import hourly  # noqa: PLC0415 - next to what it is compared with
 
     source = random.Random(9)  # noqa: S311 - not cryptography
@@ -209,8 +223,8 @@ def test_totals_are_those_of_the_ordinary_path(monkeypatch: pytest.MonkeyPatch) 
         found = bulk.total_rows(packed(text), dimensions)
         expected = hourly.total_rows(packed(text), dimensions)
         assert found == expected
-        assert sum(totals.rows for totals in found.values()) == 300
-        assert any(totals.net_revenue > Decimal(0) for totals in found.values())
+        assert sum(group.rows for group in found.values()) == 300
+        assert any(group.net_revenue > Decimal(0) for group in found.values())
 
 
 def _form() -> tuple[t.Any, ...]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import typing as t
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
 
 from tap_auditlogs.core.errors import TapError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tap_auditlogs.vendors.index_exchange import bulk
 
-MOST_ROWS = 100_000
+MOST_ROWS = 50_000
 """More rows in one file would only take more memory, here and in the target."""
 
 
@@ -70,7 +71,9 @@ class BatchFiles:
         from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
         if self._is_parquet:
-            return bulk.table_pieces(content, form, most_rows=self._most_rows)
+            from tap_auditlogs.vendors.index_exchange.bulk import tables  # noqa: PLC0415 - as above
+
+            return tables.table_pieces(content, form, most_rows=self._most_rows)
         return bulk.json_pieces(content, form, most_rows=self._most_rows, compress=self._is_gzip)
 
     def write(self, conversion: bulk.Conversion[t.Any], name: str) -> tuple[list[str], int]:
@@ -87,19 +90,32 @@ class BatchFiles:
             BatchError: If a file cannot be written.
         """
         urls: list[str] = []
+        rows = 0
+        # The next blocks are converted meanwhile; one file at a time, so that no more than two are held in memory.
+        with ThreadPoolExecutor(1, thread_name_prefix="index-exchange-batch") as writer:
+            writing: Future[str] | None = None
+            for count, pieces in self._collect(conversion):
+                if writing is not None:
+                    urls.append(writing.result())
+                writing = writer.submit(self._write_file, f"{name}-{len(urls)}", pieces)
+                rows += count
+            if writing is not None:
+                urls.append(writing.result())
+        return urls, rows
+
+    def _collect(self, conversion: bulk.Conversion[t.Any]) -> Iterator[tuple[int, list[t.Any]]]:
+        """Collect pieces up to the rows of a file."""
         pieces: list[t.Any] = []
-        rows = total = 0
+        rows = 0
         for _, converted in conversion.results():
             for count, piece in converted:
                 if rows + count > self._most_rows:
-                    urls.append(self._write_file(f"{name}-{len(urls)}", pieces))
+                    yield rows, pieces
                     pieces, rows = [], 0
                 pieces.append(piece)
                 rows += count
-                total += count
         if pieces:
-            urls.append(self._write_file(f"{name}-{len(urls)}", pieces))
-        return urls, total
+            yield rows, pieces
 
     def _write_file(self, name: str, pieces: list[t.Any]) -> str:
         suffix = "parquet" if self._is_parquet else "jsonl.gz" if self._is_gzip else "jsonl"
@@ -107,9 +123,9 @@ class BatchFiles:
         try:
             with self._storage.open(filename, "wb") as target:
                 if self._is_parquet:
-                    from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - as above
+                    from tap_auditlogs.vendors.index_exchange.bulk import tables  # noqa: PLC0415 - as above
 
-                    bulk.write_parquet(pieces, target, gzip=self._is_gzip)
+                    tables.write_parquet(pieces, target, gzip=self._is_gzip)
                 else:
                     target.writelines(pieces)
             return self._storage.get_url(filename)

@@ -581,7 +581,7 @@ class RowReaderStream(FileReader, abc.ABC):
                 self.write_page(page)
                 self.count(len(page))
 
-    def _write_lines(self, conversion: bulk.Conversion[list[bytes]]) -> bulk.Rest | None:
+    def _write_lines(self, conversion: bulk.Conversion[list[memoryview]]) -> bulk.Rest | None:
         self._note_header(conversion.header)
         for rows, lines in conversion.results():
             self.write_lines(*lines)

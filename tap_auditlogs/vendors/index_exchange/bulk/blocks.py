@@ -1,0 +1,240 @@
+"""A file as blocks of whole rows, converted side by side."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import typing as t
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from isal import igzip, isal_zlib
+
+from tap_auditlogs.vendors.index_exchange.bulk.cells import find_rows, find_text_end
+from tap_auditlogs.vendors.index_exchange.bulk.jit import as_array
+from tap_auditlogs.vendors.index_exchange.reading import Decompressed, RowReader, cap_size, read_header, size_of
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+BLOCK_BYTES = 2 << 20
+"""Blocks of this size stay in the processor's caches; larger ones are slower and take more memory."""
+LARGEST_BLOCK = 16 << 20
+"""A block grows up to this to hold a whole row with line breaks in quotes; as long as a line may be elsewhere."""
+
+THREADS = min(4, os.cpu_count() or 1)
+
+TResult = t.TypeVar("TResult")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some whole rows of a file.
+
+    Attributes:
+        data: Their bytes; the last one is a line feed.
+        first_row: The number of the first of them, from 1.
+        rows: How many they are, if they are regular.
+    """
+
+    data: memoryview
+    first_row: int
+    rows: int
+
+    def text(self) -> Block:
+        """Leave out the rows from the first one on that has bytes which are no text."""
+        data = as_array(self.data)
+        text_end = find_text_end(data)
+        if text_end == data.size:
+            return self
+        end, rows = find_rows(data[:text_end])
+        return Block(self.data[:end], self.first_row, rows)
+
+
+@dataclass(frozen=True)
+class Converted(t.Generic[TResult]):
+    """What became of a block.
+
+    Attributes:
+        value: What its rows were converted to.
+        rows: How many rows that are: all of the block, or those before the first that is not regular.
+        stop: Where in the block they end.
+    """
+
+    value: TResult
+    rows: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What the ordinary path has to do.
+
+    Attributes:
+        header: The names of the columns.
+        rows_before: How many rows are done.
+        reader: Reads the rest.
+        rows: Its rows.
+    """
+
+    header: Sequence[str]
+    rows_before: int
+    reader: RowReader
+    rows: Iterator[list[str]]
+
+
+class _Blocks:
+    """A file as blocks, and what is left of it when one of them is not regular.
+
+    Attributes:
+        header: The names of the columns.
+        rest: The bytes that are left to the ordinary path; None while all is regular.
+    """
+
+    def __init__(self, content: t.BinaryIO, block_bytes: int) -> None:
+        largest = cap_size(size_of(content))
+        damage = (OSError, t.cast("type[Exception]", isal_zlib.error))
+        self._bytes = Decompressed(t.cast("t.IO[bytes]", igzip.open(content, "rb")), largest, damage)  # type: ignore[no-untyped-call] # it has no types
+        self._block_bytes = block_bytes
+        self._ahead = b""
+        self._rows = 0
+        self.rest: _Chain | None = None
+        self.header = self._read_header()
+
+    def __iter__(self) -> Iterator[Block]:
+        while self.rest is None:
+            data = self._read_ahead()
+            end, rows = find_rows(as_array(data))
+            while not end and len(data) < LARGEST_BLOCK and (more := self._bytes.take(len(data))):
+                data += more
+                end, rows = find_rows(as_array(data))
+            if not data:
+                return
+            if not end:
+                self._ahead = b""
+                if len(data) >= LARGEST_BLOCK or data.count(b'"') % 2:  # a row without an end
+                    self.leave(data)
+                    return
+                data, end, rows = data + b"\n", len(data) + 1, 1  # the last row, which has no line feed
+            self._ahead = data[end:]
+            yield Block(memoryview(data)[:end], self._rows + 1, rows)
+            self._rows += rows
+
+    def leave(self, data: bytes) -> None:
+        """Leave the file to the ordinary path.
+
+        Args:
+            data: What has been taken from it but was not used.
+        """
+        self.rest = _Chain(data, self.rest or _Chain(self._ahead, self._bytes))
+
+    def _read_ahead(self) -> bytes:
+        return self._ahead + self._bytes.take(max(self._block_bytes - len(self._ahead), 1 << 16))
+
+    def _read_header(self) -> list[str]:
+        data = self._read_ahead()
+        end = data.find(b"\n") + 1
+        while end and data.count(b'"', 0, end) % 2:  # within quotes
+            end = data.find(b"\n", end) + 1
+        end = end or len(data)
+        self._ahead = data[end:]
+        header = read_header(RowReader(_Chain(data[:end], None)).rows())
+        if len(header) < 2:  # then a blank line would be a row with a blank cell
+            self.leave(b"")
+        return header
+
+
+class _Chain(io.RawIOBase):
+    """Some bytes, and then those of a stream."""
+
+    def __init__(self, head: bytes, tail: io.RawIOBase | None) -> None:
+        self._head = memoryview(head)
+        self._tail = tail
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        if not self._head:
+            return 0 if self._tail is None else self._tail.readinto(buffer) or 0
+        piece = self._head[: len(buffer)]
+        buffer[: len(piece)] = piece
+        self._head = self._head[len(piece) :]
+        return len(piece)
+
+
+class Conversion(t.Generic[TResult]):
+    """Converts a file as far as it is regular.
+
+    Attributes:
+        header: The names of the columns.
+        rows: How many rows have been converted.
+    """
+
+    def __init__(
+        self,
+        content: t.BinaryIO,
+        prepare: Callable[[Sequence[str]], Callable[[Block], Converted[TResult]]],
+        *,
+        block_bytes: int | None = None,
+        threads: int = THREADS,
+    ) -> None:
+        """Open a file and read its header.
+
+        Args:
+            content: The gzip file.
+            prepare: Given the header, returns what converts a block.
+            block_bytes: How large blocks are to be.
+            threads: How many blocks to convert at once.
+
+        Raises:
+            UnreadableFileError: If it has no header that could be trusted.
+        """
+        self._blocks = _Blocks(content, block_bytes or BLOCK_BYTES)
+        self._convert = prepare(self._blocks.header)
+        self._threads = threads
+        self.header = self._blocks.header
+        self.rows = 0
+
+    def results(self) -> Iterator[tuple[int, TResult]]:
+        """Convert, up to the first row that is not regular.
+
+        Yields:
+            How many rows were converted, and what to.
+
+        Raises:
+            UnreadableFileError: If the file is damaged.
+        """
+        for converted in self._in_threads():
+            self.rows += converted.rows
+            yield converted.rows, converted.value
+
+    def rest(self) -> Rest | None:
+        """Return what is left when there are no more results; None if that is nothing."""
+        if self._blocks.rest is None:
+            return None
+        reader = RowReader(self._blocks.rest, first_line=self.rows + 2)
+        return Rest(self.header, self.rows, reader, reader.rows())
+
+    def _in_threads(self) -> Iterator[Converted[TResult]]:
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="index-exchange-bulk") as pool:
+            pending: deque[tuple[Block, Future[Converted[TResult]]]] = deque()
+            waiting = iter(self._blocks)
+            try:
+                while True:
+                    for block in itertools.islice(waiting, self._threads + 1 - len(pending)):
+                        pending.append((block, pool.submit(self._convert, block)))
+                    if not pending:
+                        return
+                    block, future = pending.popleft()
+                    converted = future.result()
+                    yield converted
+                    if converted.stop < len(block.data):
+                        later = [unused.data for unused, _ in pending]
+                        self._blocks.leave(b"".join([block.data[converted.stop :], *later]))
+                        return
+            finally:
+                for _, future in pending:
+                    future.cancel()
