@@ -7,6 +7,7 @@ import typing as t
 import pytest
 
 from tap_auditlogs.core.http import client
+from tests.end_to_end.tap_runs import Clock, record_waits
 from tests.support.tap_process import TapRunner
 
 if t.TYPE_CHECKING:
@@ -23,6 +24,18 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     # Looked up once per process, which is one test here.
     client._proxies.cache_clear()  # noqa: SLF001 - there is no other way to forget them
     client._ca_bundle.cache_clear()  # noqa: SLF001 - likewise
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries in this process; none of them is really waited."""
+    return record_waits(monkeypatch)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of a sandbox; a test may move it."""
+    return Clock()
 
 
 @pytest.fixture

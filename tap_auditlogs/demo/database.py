@@ -156,7 +156,7 @@ def _find_programs() -> Path:
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
     """Provide a folder whose path is short enough for a socket, wherever the clone is."""
-    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - mkdtemp makes an unguessable name
+    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - mkdtemp makes an unguessable name  # nosec B108
         if len(os.fsencode(parent / "tap-auditlogs-12345678" / _SOCKET)) > _LONGEST_SOCKET_PATH:
             continue
         if _is_root() and not _is_open_to_all(parent):
@@ -185,7 +185,7 @@ def _embedded_server(programs: Path, folder: Path) -> Iterator[None]:
     messages = folder / "messages"
     with (
         messages.open("wb") as sink,
-        subprocess.Popen(  # noqa: S603 - a constant script
+        subprocess.Popen(  # noqa: S603 - a constant script  # nosec B603
             ["/bin/sh", "-c", _KEEPER, "postgres-keeper", str(programs), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -160,7 +160,7 @@ class Pipeline:
             raise DemoError(msg)
         begin = time.monotonic()
         with log.open("wb") as sink:
-            process = subprocess.Popen(  # noqa: S603 - a constant command
+            process = subprocess.Popen(  # noqa: S603 - a constant command  # nosec B603
                 [executable, *COMMAND[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,

@@ -74,7 +74,7 @@ class TrackedObject:
         Returns:
             The times, by number of the change.
         """
-        rng = Random(self.salt)  # noqa: S311 - made-up data, not cryptography
+        rng = Random(self.salt)  # noqa: S311 - made-up data, not cryptography  # nosec B311
         between = sorted(rng.randint(self.first, self.last) for _ in range(self.made_up - 2))
         ends = [self.first] if self.made_up == 1 else [self.first, self.last]
         return [*ends[:1], *between, *ends[1:], *self.later]
@@ -146,6 +146,25 @@ class Catalogue:
             return None
         number, rest = divmod(identifier - self.kinds[kind], _ID_STEP)
         return self.by_number(kind, number) if rest == 0 else None
+
+    def known(self, kind: str, identifier: int) -> TrackedObject:
+        """Give an object that must be there, deleted or not.
+
+        Args:
+            kind: Its type or service.
+            identifier: Its id.
+
+        Returns:
+            The object.
+
+        Raises:
+            KeyError: There is none.
+        """
+        item = self.find(kind, identifier)
+        if item is None:
+            message = f"there is no {kind} {identifier}"
+            raise KeyError(message)
+        return item
 
     def by_number(self, kind: str, number: int) -> TrackedObject | None:
         """Find an object, deleted or not, by its place.

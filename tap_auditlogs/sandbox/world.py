@@ -97,7 +97,7 @@ class World:
         Returns:
             The source, which yields the same numbers for the same seed.
         """
-        return Random(":".join((str(self.seed), *purpose)))  # noqa: S311 - made-up data, not cryptography
+        return Random(":".join((str(self.seed), *purpose)))  # noqa: S311 - made-up data, not cryptography  # nosec B311
 
     def secret(self, *purpose: str, length: int = 43, alphabet: str = string.ascii_letters + string.digits) -> str:
         """Make up a credential.

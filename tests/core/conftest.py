@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import typing as t
 from contextlib import ExitStack
 
@@ -28,14 +27,6 @@ def start_server() -> Iterator[StartServer]:
         yield lambda *answers, tls=None, host="127.0.0.1": servers.enter_context(
             RawServer(*answers, tls=tls, host=host)
         )
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Collects the waits between tries instead of waiting."""
-    collected: list[float] = []
-    monkeypatch.setattr(time, "sleep", collected.append)
-    return collected
 
 
 def make_client(*, timeout: float = 5.0, max_wait: float = 900.0, **rules: t.Any) -> HttpClient:

@@ -17,6 +17,7 @@ import pytest
 
 from tap_auditlogs.sandbox.faults import Fault
 from tap_auditlogs.sandbox.server import Sandbox
+from tests.end_to_end.tap_runs import sync
 from tests.support.tap_process import TapRunner, environment, last_state, messages
 
 if t.TYPE_CHECKING:
@@ -124,8 +125,8 @@ def test_a_signal_at_any_moment_leaves_whole_lines_and_a_true_state(
     assert "Traceback" not in stderr
     assert f"ended by {signum.name}" in stderr.splitlines()[-1]
     sandbox.faults.replace([])
-    again = tap_runner.run(config=config_of(sandbox), state=last_state(read))
-    assert again.code == 0, again.stderr
+    again = sync(config_of(sandbox), last_state(read))
+    assert again.exit_code == 0, again.log
     assert not any(missing(sandbox, read, again.messages).values())
 
 
@@ -222,7 +223,7 @@ def test_a_slow_target_gets_every_line_begun(sandbox: Sandbox, tap_runner: TapRu
     assert process.returncode == 143, stderr
     read = messages(stdout)
     assert last_state(read)
-    again = tap_runner.run(config=config_of(sandbox), state=last_state(read))
+    again = sync(config_of(sandbox), last_state(read))
     assert not any(missing(sandbox, read, again.messages).values())
 
 
@@ -320,8 +321,8 @@ def test_a_stream_that_fails_half_way_goes_on_from_there(sandbox: Sandbox, tap_r
     done = tap_runner.run(config=config_of(sandbox))
     assert done.failed_plainly, done.stderr
     sandbox.faults.replace([])
-    again = tap_runner.run(config=config_of(sandbox), state=done.state)
-    assert again.code == 0
+    again = sync(config_of(sandbox), done.state)
+    assert again.exit_code == 0, again.log
     assert 0 < len(again.records("cryptolens_web_api_log")) < len(sandbox.truth()["cryptolens_web_api_log"])
     assert not any(missing(sandbox, done.messages, again.messages).values())
 

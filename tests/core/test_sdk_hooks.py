@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import re
@@ -18,11 +19,12 @@ from tap_auditlogs.core.sdk_hooks import HookedPlugin, PagedStream
 from tap_auditlogs.core.writer import MessageWriter
 from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
+from tests.end_to_end.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.tap_process import Outcome, TapRunner
+    from tests.end_to_end.tap_runs import Run
 
 # As read in singer-sdk 0.54.9. Before changing one of these, read what the SDK does now and change the hook with it.
 SIGNATURES = {
@@ -102,23 +104,22 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def run(sandbox: Sandbox, tap_runner: TapRunner, **parts: t.Any) -> Outcome:
-    config = {
-        "cryptolens": sandbox.config["cryptolens"],
-        "pigment": sandbox.config["pigment"],
-        **parts.pop("extra", {}),
-    }
-    done = tap_runner.run(config=config, **parts)
-    assert done.code == 0, done.stderr
+def complete(config: dict[str, t.Any], catalog: dict[str, t.Any] | None = None) -> Run:
+    done = sync(config, catalog=catalog)
+    assert done.exit_code == 0, done.log
     return done
 
 
-def schema(done: Outcome, stream: str) -> dict[str, t.Any]:
+def discovered(config: dict[str, t.Any]) -> dict[str, t.Any]:
+    return copy.deepcopy(TapAuditLogs(config=config).catalog_dict)
+
+
+def schema(done: Run, stream: str) -> dict[str, t.Any]:
     (found,) = (m["schema"] for m in done.messages if m["type"] == "SCHEMA" and m["stream"] == stream)
     return t.cast("dict[str, t.Any]", found)
 
 
-def test_stream_maps_apply(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+def test_stream_maps_apply(sandbox: Sandbox) -> None:
     maps = {
         "cryptolens_web_api_log": {
             "__filter__": "state == 2011",
@@ -129,8 +130,8 @@ def test_stream_maps_apply(sandbox: Sandbox, tap_runner: TapRunner) -> None:
         "cryptolens_events": "__NULL__",
         "pigment_audit_events": {"event_id": "event_id", "event_type": "event_type", "__else__": None},
     }
-    plain = run(sandbox, tap_runner).records("cryptolens_web_api_log")
-    done = run(sandbox, tap_runner, extra={"stream_maps": maps})
+    plain = complete(sandbox.config).records("cryptolens_web_api_log")
+    done = complete({**sandbox.config, "stream_maps": maps})
     records = done.records("licenses")
     assert [record["id"] for record in records] == [record["id"] for record in plain if record["state"] == 2011]
     assert records
@@ -141,12 +142,12 @@ def test_stream_maps_apply(sandbox: Sandbox, tap_runner: TapRunner) -> None:
     events = done.records("pigment_audit_events")
     assert len(events) == len(sandbox.truth()["pigment_audit_events"])
     assert all(set(event) == {"event_id", "event_type"} for event in events)
-    assert done.state == run(sandbox, tap_runner).state
+    assert done.state == complete(sandbox.config).state
 
 
-def test_flattening_applies_and_loses_nothing(sandbox: Sandbox, tap_runner: TapRunner) -> None:
-    plain = {record["event_id"]: record for record in run(sandbox, tap_runner).records("pigment_audit_events")}
-    done = run(sandbox, tap_runner, extra={"flattening_enabled": True, "flattening_max_depth": 1})
+def test_flattening_applies_and_loses_nothing(sandbox: Sandbox) -> None:
+    plain = {record["event_id"]: record for record in complete(sandbox.config).records("pigment_audit_events")}
+    done = complete({**sandbox.config, "flattening_enabled": True, "flattening_max_depth": 1})
     records = done.records("pigment_audit_events")
     assert len(records) == len(plain)
     properties = schema(done, "pigment_audit_events")["properties"]
@@ -156,9 +157,9 @@ def test_flattening_applies_and_loses_nothing(sandbox: Sandbox, tap_runner: TapR
             assert (json.loads(record[name]) if isinstance(value, dict) else record[name]) == value
 
 
-def test_deselected_fields_are_left_out(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+def test_deselected_fields_are_left_out(sandbox: Sandbox) -> None:
     config = {"cryptolens": sandbox.config["cryptolens"]}
-    catalog = json.loads(tap_runner.run("--discover", config=config).stdout)
+    catalog = discovered(config)
     left_out = {"ip", "machine_code", "additional_properties"}
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
@@ -166,9 +167,8 @@ def test_deselected_fields_are_left_out(sandbox: Sandbox, tap_runner: TapRunner)
                 entry["metadata"]["selected"] = False
             if not entry["breadcrumb"]:
                 entry["metadata"]["selected"] = stream["tap_stream_id"] != "cryptolens_object_log"
-    plain = tap_runner.run(config=config)
-    done = tap_runner.run(config=config, catalog=catalog)
-    assert done.code == 0, done.stderr
+    plain = complete(config)
+    done = complete(config, catalog)
     expected = [
         {name: value for name, value in record.items() if name not in left_out}
         for record in plain.records("cryptolens_web_api_log")
@@ -179,13 +179,12 @@ def test_deselected_fields_are_left_out(sandbox: Sandbox, tap_runner: TapRunner)
     assert done.records("cryptolens_object_log") == []
 
 
-def test_a_catalog_cannot_change_how_a_stream_replicates(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+def test_a_catalog_cannot_change_how_a_stream_replicates(sandbox: Sandbox) -> None:
     config = {"pigment": sandbox.config["pigment"]}
-    catalog = json.loads(tap_runner.run("--discover", config=config).stdout)
+    catalog = discovered(config)
     (stream,) = catalog["streams"]
     stream["replication_method"] = "FULL_TABLE"
     stream["replication_key"] = "event_time"
-    done = tap_runner.run(config=config, catalog=catalog)
-    assert done.code == 0, done.stderr
-    assert done.state == tap_runner.run(config=config).state
+    done = complete(config, catalog)
+    assert done.state == complete(config).state
     assert {message["type"] for message in done.messages} == {"SCHEMA", "RECORD", "STATE"}

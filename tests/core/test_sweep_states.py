@@ -26,7 +26,7 @@ def test_xandr() -> None:
     with Sandbox(seed=3, vendors=["xandr"], size=60) as sandbox:
         xandr = sandbox.vendor("xandr", XandrSandbox)
         xandr.login.limit = 1000
-        xandr.fill({"line-item": 12, "publisher": 2, "placement": 6}, changes=2)
+        xandr.fill({"line-item": 5, "publisher": 1, "placement": 3}, changes=2)
         config = {"xandr": dict(sandbox.config["xandr"])}
         truth: set[Key] = {
             (stream, *key) for key in xandr.truth_keys() for stream in ("xandr_change_log", "xandr_change_log_detail")
@@ -37,7 +37,7 @@ def test_xandr() -> None:
 def test_openx() -> None:
     with Sandbox(seed=3, vendors=["openx"], size=60) as sandbox:
         openx = sandbox.vendor("openx", OpenxSandbox)
-        openx.fill({"order": 12, "user": 6}, changes=2)
+        openx.fill({"order": 6, "user": 3}, changes=2)
         config = {"openx": dict(sandbox.config["openx"])}
         truth: set[Key] = {
             ("openx_audit_trail", kind, int(each), revision) for kind, each, revision in openx.truth_keys()

@@ -6,24 +6,14 @@ import pytest
 
 from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-from tests.end_to_end.tap_runs import Clock, record_waits
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.end_to_end.tap_runs import Clock
+
 ROWS = 100
 PAGE_SIZE = 7
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between tries; none of them is really waited."""
-    return record_waits(monkeypatch)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

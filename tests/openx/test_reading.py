@@ -241,8 +241,8 @@ def test_another_instance_starts_over(sandbox: Sandbox, openx: OpenxSandbox) -> 
 
 
 def test_the_state_stays_small_however_many_objects_there_are(sandbox: Sandbox, openx: OpenxSandbox) -> None:
-    openx.fill({"order": 2000}, changes=1)
+    openx.fill({"order": 500}, changes=1)
     run = sync(config(sandbox, object_types=ORDERS, max_concurrency=8))
     lines = [line for line in run.stdout.splitlines() if b'"type":"STATE"' in line]
-    assert len(lines) > 2000
+    assert len(lines) > 500
     assert max(map(len, lines)) < 2000

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import time
 import typing as t
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -166,14 +166,19 @@ def test_events_fall_out_of_the_look_back(sandbox: Sandbox, client: Client, cloc
 
 @pytest.mark.parametrize("retry_after", [None, "seconds", "http_date"])
 def test_the_rate_limit_refuses_until_its_window_resets(
-    client: Client, pigment: PigmentSandbox, retry_after: t.Literal["seconds", "http_date"] | None
+    client: Client,
+    pigment: PigmentSandbox,
+    retry_after: t.Literal["seconds", "http_date"] | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    seconds = [100.0]
+    monkeypatch.setattr("tap_auditlogs.vendors.pigment.sandbox.time", SimpleNamespace(monotonic=lambda: seconds[0]))
     pigment.rate_limit = RateLimit(limit=2, window_seconds=1.0, retry_after=retry_after)
     answers = [client.get(ingestedSince=client.since) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     expected = {None: None, "seconds": "1", "http_date": "Fri, 20 Nov 2026 12:34:57 GMT"}[retry_after]
     assert answers[2].headers.get("Retry-After") == expected
-    time.sleep(1.0)
+    seconds[0] += 1.0
     assert client.get(ingestedSince=client.since).status_code == 200
 
 

@@ -6,21 +6,11 @@ import pytest
 
 from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
-from tests.end_to_end.tap_runs import Clock, record_waits
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between tries; none of them is really waited."""
-    return record_waits(monkeypatch)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+    from tests.end_to_end.tap_runs import Clock
 
 
 @pytest.fixture

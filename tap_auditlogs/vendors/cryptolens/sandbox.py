@@ -11,7 +11,6 @@ import itertools
 import json
 import operator
 import string
-import sys
 import typing as t
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,11 +20,6 @@ from werkzeug.wrappers import Response
 
 from tap_auditlogs.sandbox.vendor import VendorSandbox, encode, json_response
 from tap_auditlogs.sandbox.world import NANOSECONDS, happens, made_up_uuid, to_nanoseconds
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -222,8 +216,8 @@ class CryptolensSandbox(VendorSandbox):
 
     # What the server needs.
 
-    @override
     def handle(self, request: Request) -> Response:
+        """Answer as the vendor would."""
         path = request.path.lower()
         log = self._logs.get(path.removeprefix(BASE_PATH)) if path.startswith(BASE_PATH) else None
         if log is None:
@@ -236,12 +230,12 @@ class CryptolensSandbox(VendorSandbox):
             except _RefusedError as refusal:
                 return self._error(str(refusal))
 
-    @override
     def config(self, base_url: str) -> dict[str, t.Any]:
+        """Give the settings with which a client reaches this vendor."""
         return {"access_token": self.access_token, "api_url": f"{base_url}/api"}
 
-    @override
     def truth(self) -> dict[str, list[Row]]:
+        """Give, for each stream, the rows that the API would show now."""
         with self.lock:
             now = self._now()
             return {
@@ -249,8 +243,8 @@ class CryptolensSandbox(VendorSandbox):
                 for log in self._logs.values()
             }
 
-    @override
     def advance(self) -> None:
+        """Let time bring new rows."""
         with self.lock:
             now = self._now()
             for log, count in ((self.web_api_log, 60), (self.events, 12), (self.object_log, 8)):
@@ -263,8 +257,8 @@ class CryptolensSandbox(VendorSandbox):
                 for moment in times:
                     self._add(log, moment)
 
-    @override
     def secrets(self) -> list[str]:
+        """Give every credential that this vendor hands out."""
         return [self.access_token]
 
     # Levers.
@@ -368,7 +362,7 @@ class CryptolensSandbox(VendorSandbox):
         )
         page = list(itertools.islice(found, limit if log.most_rows is None else min(limit, log.most_rows)))
         if log.order == "shuffled":
-            Random(len(page)).shuffle(page)  # noqa: S311 - made-up data, not cryptography
+            Random(len(page)).shuffle(page)  # noqa: S311 - made-up data, not cryptography  # nosec B311
         return page
 
     def _row_filter(self, sent: _Parameters) -> Callable[[Row], bool] | None:

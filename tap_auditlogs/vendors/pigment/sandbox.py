@@ -13,7 +13,6 @@ import hmac
 import json
 import math
 import re
-import sys
 import time
 import typing as t
 from dataclasses import dataclass, field
@@ -24,11 +23,6 @@ from werkzeug.http import http_date
 
 from tap_auditlogs.sandbox.vendor import VendorSandbox, encode, json_response
 from tap_auditlogs.sandbox.world import NANOSECONDS, happens, made_up_uuid, to_nanoseconds
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if t.TYPE_CHECKING:
     from random import Random
@@ -163,8 +157,8 @@ class PigmentSandbox(VendorSandbox):
 
     # What the server needs.
 
-    @override
     def handle(self, request: Request) -> Response:
+        """Answer as the vendor would."""
         with self.lock:
             wait = self.rate_limit.wait_for(request.remote_addr or "")
             if wait > 0:
@@ -174,19 +168,19 @@ class PigmentSandbox(VendorSandbox):
             except _BadRequestError as error:
                 return _refusal(400, str(error))
 
-    @override
     def config(self, base_url: str) -> dict[str, t.Any]:
+        """Give the settings with which a client reaches this vendor."""
         return {"api_key": self.api_key, "api_url": base_url}
 
-    @override
     def truth(self) -> dict[str, list[Row]]:
+        """Give, for each stream, the rows that the API would show now."""
         with self.lock:
             oldest = to_nanoseconds(self.world.now() - LOOK_BACK)
             start = bisect.bisect_left(self._events, oldest, key=_by_ingestion)
             return {STREAM: [json.loads(event.body) for event in self._events[start:]]}
 
-    @override
     def advance(self) -> None:
+        """Let time bring new rows."""
         with self.lock:
             # An event that a test dated in the future says nothing about when the next ones come.
             past = bisect.bisect_right(self._events, to_nanoseconds(self.world.now()), key=_by_ingestion)
@@ -200,8 +194,8 @@ class PigmentSandbox(VendorSandbox):
                 late = timedelta(hours=30 + number) if number % 20 == 1 else None
                 self._add(self._factory.make(moment, exact=True, late=late))
 
-    @override
     def secrets(self) -> list[str]:
+        """Give every credential that this vendor hands out."""
         return [self.api_key]
 
     # Levers.

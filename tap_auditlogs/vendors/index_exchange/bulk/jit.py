@@ -26,15 +26,18 @@ TArray = t.TypeVar("TArray", bound=npt.NDArray[t.Any])
 
 
 def _cache_folder() -> Path | None:
-    """Find a folder for machine code: next to the source, or in the user's cache; None if neither can be written.
+    """Find a folder for machine code: that of NUMBA_CACHE_DIR, next to the source, or in the user's cache.
 
     It is named for the source. The compiler's own check sees only the file of the function, not those of the
-    functions that it calls.
+    functions that it calls. None if no such folder can be written.
     """
     source = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
     name = f"compiled-{hashlib.sha256(source).hexdigest()[:16]}"
-    for parent in (Path(__file__).with_name("__pycache__"), Path("~/.cache/tap-auditlogs").expanduser()):
-        folder = parent / name
+    configured = numba.config.CACHE_DIR  # type: ignore[attr-defined] # numba sets it from the environment
+    for parent in (configured, Path(__file__).with_name("__pycache__"), "~/.cache/tap-auditlogs"):
+        if not parent:
+            continue
+        folder = Path(parent).expanduser() / name
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
@@ -44,7 +47,7 @@ def _cache_folder() -> Path | None:
 
 _CACHE_FOLDER = _cache_folder()
 if _CACHE_FOLDER is not None:
-    numba.config.CACHE_DIR = str(_CACHE_FOLDER)  # type: ignore[attr-defined] # it is set by the environment, or so
+    numba.config.CACHE_DIR = str(_CACHE_FOLDER)  # type: ignore[attr-defined] # as above
 
 
 def compiled(function: TFunction) -> TFunction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
 from datetime import date, timedelta
 from functools import cached_property
@@ -23,11 +22,6 @@ from tap_auditlogs.vendors.index_exchange.sandbox.library import (
 )
 from tap_auditlogs.vendors.index_exchange.sandbox.mappings import Catalog
 from tap_auditlogs.vendors.index_exchange.sandbox.truth import hourly_rows, log_rows, manifest_rows
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -116,8 +110,8 @@ class IndexExchangeSandbox(VendorSandbox):
 
     # What the server needs.
 
-    @override
     def handle(self, request: Request) -> Response:
+        """Answer as the vendor would."""
         with self.lock:
             if request.path == TOKEN_PATH:
                 return self._token(request)
@@ -126,8 +120,8 @@ class IndexExchangeSandbox(VendorSandbox):
             except _RefusedError as refusal:
                 return _refusal(refusal.status, str(refusal))
 
-    @override
     def config(self, base_url: str) -> dict[str, t.Any]:
+        """Give the settings with which a client reaches this vendor."""
         return {
             "client_key": self.identity.client.key,
             "auth_url": base_url + TOKEN_PATH,
@@ -135,7 +129,6 @@ class IndexExchangeSandbox(VendorSandbox):
             "event_types": list(self.event_types),
         }
 
-    @override
     def truth(self) -> dict[str, list[Row]]:
         """Give, for each stream, the rows that the API would show now.
 
@@ -155,16 +148,16 @@ class IndexExchangeSandbox(VendorSandbox):
                 STREAM_PREFIX + "exchange_rates": [] if self._refuses(_RATES) else list(self.catalog.exchange_rates),
             }
 
-    @override
     def advance(self) -> None:
+        """Let time bring new rows."""
         with self.lock:
             library = self.library  # made up from the catalog as it was
             self.catalog.grow()
             if not self._is_paused():
                 library.advance()
 
-    @override
     def secrets(self) -> list[str]:
+        """Give every credential that this vendor hands out."""
         return self.identity.secrets()
 
     # Levers.

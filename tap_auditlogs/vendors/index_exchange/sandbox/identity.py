@@ -23,6 +23,7 @@ TOKEN_PATH: t.Final = "/auth/realms/eventlog/protocol/openid-connect/token"  # n
 TOKEN_LIFETIME: t.Final = timedelta(hours=1)  # vendor page
 FORM: t.Final = "application/x-www-form-urlencoded"
 
+_BEARER: t.Final = "Bearer"
 _NO_STORE: t.Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -101,7 +102,7 @@ class Identity:
         """
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         token = self._tokens.get(text)
-        if scheme != "Bearer" or token is None or self._world.now() >= token.dies:
+        if scheme != _BEARER or token is None or self._world.now() >= token.dies:
             return None
         token.calls += 1
         return None if self.token_calls is not None and token.calls > self.token_calls else token.client
@@ -135,7 +136,7 @@ class Identity:
             "access_token": text,
             "expires_in": int(self.token_lifetime.total_seconds()),
             "refresh_expires_in": 0,
-            "token_type": "Bearer",
+            "token_type": _BEARER,
             "not-before-policy": 0,
             "scope": "profile email",
             **self.announcement,
@@ -143,7 +144,7 @@ class Identity:
         return json_response(encode({name: value for name, value in body.items() if value is not None}), 200, _NO_STORE)
 
     def _write_token(self, client: Client, now: datetime, dies: datetime) -> str:
-        claims = {"exp": int(dies.timestamp()), "iat": int(now.timestamp()), "azp": client.id, "typ": "Bearer"}
+        claims = {"exp": int(dies.timestamp()), "iat": int(now.timestamp()), "azp": client.id, "typ": _BEARER}
         signature = self._world.secret("index_exchange", "token", str(len(self._tokens)), length=86)
         return ".".join((_segment({"alg": "RS256", "typ": "JWT"}), _segment(claims), signature))
 

@@ -6,7 +6,6 @@ reading that forgives least.
 
 from __future__ import annotations
 
-import sys
 import typing as t
 from datetime import timedelta
 
@@ -21,17 +20,11 @@ from tap_auditlogs.vendors.openx.sandbox.objects import FIRST_ID, Objects
 from tap_auditlogs.vendors.openx.sandbox.paging import Listing, Paging
 from tap_auditlogs.vendors.openx.sandbox.replies import RefusedError, read_query
 
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
-
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from werkzeug.wrappers import Request, Response
 
-    from tap_auditlogs.sandbox.histories import TrackedObject
     from tap_auditlogs.sandbox.vendor import Row
     from tap_auditlogs.sandbox.world import World
 
@@ -94,15 +87,15 @@ class OpenxSandbox(MeteredSandbox):
 
     # What the server needs.
 
-    @override
-    def answer(self, request: Request, in_flight: int) -> Response:
+    def answer(self, request: Request, _in_flight: int) -> Response:
+        """Answer as the vendor would; the lock is held."""
         try:
             return self._route(request)
         except RefusedError as refusal:
             return refusal.response()
 
-    @override
     def config(self, base_url: str) -> dict[str, t.Any]:
+        """Give the settings with which a client reaches this vendor."""
         account = self.account
         common = {
             "auth_method": self.auth_method,
@@ -132,18 +125,18 @@ class OpenxSandbox(MeteredSandbox):
             "api_url": f"{base_url}{GATEWAY_PATH}",
         }
 
-    @override
     def truth(self) -> dict[str, list[Row]]:
+        """Give, for each stream, the rows that the API would show now."""
         with self.lock:
             return {STREAM: list(self.audit_trail.readable())}
 
-    @override
     def advance(self) -> None:
+        """Let time bring new rows."""
         with self.lock:
             self.catalogue.advance()
 
-    @override
     def secrets(self) -> list[str]:
+        """Give every credential that this vendor hands out."""
         return self.account.secrets()
 
     # Levers.
@@ -183,7 +176,7 @@ class OpenxSandbox(MeteredSandbox):
             The record.
         """
         with self.lock:
-            item = self._known(obj_type, obj_id)
+            item = self.catalogue.known(obj_type, obj_id)
             moment = self.catalogue.now() - int(age.total_seconds())
             return self._objects.record(item, self.catalogue.change(item, moment, bump=bump) + 1, moment)
 
@@ -207,7 +200,7 @@ class OpenxSandbox(MeteredSandbox):
             obj_id: The object.
         """
         with self.lock:
-            self.catalogue.delete(self._known(obj_type, obj_id))
+            self.catalogue.delete(self.catalogue.known(obj_type, obj_id))
 
     # The data.
 
@@ -221,13 +214,6 @@ class OpenxSandbox(MeteredSandbox):
         self.catalogue.fill(sizes, changes, ancient=True)
         for kind in ("ad", "site"):
             self.catalogue.delete(self.catalogue.add(kind))
-
-    def _known(self, obj_type: str, obj_id: int) -> TrackedObject:
-        item = self.catalogue.find(obj_type, obj_id)
-        if item is None:
-            message = f"there is no {obj_type} {obj_id}"
-            raise KeyError(message)
-        return item
 
     # The answers.
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from urllib.parse import unquote_plus
 
+from tap_auditlogs.sandbox import parameters
 from tap_auditlogs.sandbox.vendor import encode, json_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Container
 
     from werkzeug.wrappers import Response
-
-_NUMBER: t.Final = re.compile(r"\d{1,18}")
 
 
 class RefusedError(Exception):
@@ -70,18 +68,19 @@ def read_query(query: bytes) -> list[str]:
     return [unquote_plus(part) for part in query.decode("ascii", "replace").split("&") if part]
 
 
-class Parameters:
-    """Parameters that are sent as name and value, read without lenience."""
+class Parameters(parameters.Parameters):
+    """Parameters that are sent as name and value."""
 
     def __init__(self, parts: list[str], allowed: Container[str]) -> None:
-        self._sent: dict[str, str] = {}
-        for part in parts:
-            name, _, value = part.partition("=")
-            if name not in allowed:
-                raise RefusedError(400, "Unknown Field", f"unknown parameter {name}")
-            if name in self._sent:
-                raise value_error(f"{name} is given more than once")
-            self._sent[name] = value
+        super().__init__(((name, value) for name, _, value in (part.partition("=") for part in parts)), allowed)
+
+    def malformed(self, message: str) -> RefusedError:
+        """Refuse a request."""
+        return value_error(message)
+
+    def unknown(self, name: str) -> RefusedError:
+        """Refuse a parameter that the vendor does not know."""
+        return RefusedError(400, "Unknown Field", f"unknown parameter {name}")
 
     def text(self, name: str) -> str | None:
         """Read a text.
@@ -93,21 +92,3 @@ class Parameters:
             The text, None where none is sent.
         """
         return self._sent.get(name)
-
-    def number(self, name: str, default: int) -> int:
-        """Read a whole number that is not negative.
-
-        Args:
-            name: Its name.
-            default: The value where none is sent.
-
-        Returns:
-            The number.
-
-        Raises:
-            RefusedError: It is not such a number.
-        """
-        text = self._sent.get(name, str(default))
-        if not _NUMBER.fullmatch(text):
-            raise value_error(f"{name} must be an integer")
-        return int(text)

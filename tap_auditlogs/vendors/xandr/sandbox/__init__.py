@@ -6,7 +6,6 @@ reading that forgives least.
 
 from __future__ import annotations
 
-import sys
 import typing as t
 from datetime import timedelta
 
@@ -21,17 +20,11 @@ from tap_auditlogs.vendors.xandr.sandbox.services import SERVICES
 from tap_auditlogs.vendors.xandr.sandbox.throttle import Throttle
 from tap_auditlogs.vendors.xandr.sandbox.transactions import Transaction, Transactions
 
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
-
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from werkzeug.wrappers import Request, Response
 
-    from tap_auditlogs.sandbox.histories import TrackedObject
     from tap_auditlogs.sandbox.vendor import Row
     from tap_auditlogs.sandbox.world import World
 
@@ -78,8 +71,8 @@ class XandrSandbox(MeteredSandbox):
 
     # What the server needs.
 
-    @override
     def answer(self, request: Request, in_flight: int) -> Response:
+        """Answer as the vendor would; the lock is held."""
         try:
             if in_flight > self.most_in_flight:
                 # With HTTP 200 whatever the lever says; how the error is spelled is not on any page.
@@ -88,8 +81,8 @@ class XandrSandbox(MeteredSandbox):
         except RefusedError as refusal:
             return refusal.response(by_status=self.errors_by_status)
 
-    @override
     def config(self, base_url: str) -> dict[str, t.Any]:
+        """Give the settings with which a client reaches this vendor."""
         return {
             "username": self.login.username,
             "password": self.login.password,
@@ -98,8 +91,8 @@ class XandrSandbox(MeteredSandbox):
             "requests_per_minute": _FAST,
         }
 
-    @override
     def truth(self) -> dict[str, list[Row]]:
+        """Give, for each stream, the rows that the API would show now."""
         with self.lock:
             log, details = [], []
             for change in self.change_log.readable():
@@ -110,13 +103,13 @@ class XandrSandbox(MeteredSandbox):
                     details.append(service | self.transactions.detail(change, previous_object=True))
             return {LOG_STREAM: log, DETAIL_STREAM: details}
 
-    @override
     def advance(self) -> None:
+        """Let time bring new rows."""
         with self.lock:
             self.catalogue.advance()
 
-    @override
     def secrets(self) -> list[str]:
+        """Give every credential that this vendor hands out."""
         return [self.login.password, *self.login.tokens, *self.transactions.session_ids]
 
     # Levers.
@@ -193,7 +186,7 @@ class XandrSandbox(MeteredSandbox):
             resource_id: The object, which should have no children.
         """
         with self.lock:
-            self.catalogue.delete(self._known(service, resource_id))
+            self.catalogue.delete(self.catalogue.known(service, resource_id))
 
     # The data.
 
@@ -209,15 +202,8 @@ class XandrSandbox(MeteredSandbox):
         for name in ("creative", "pixel"):
             self.catalogue.delete(self.catalogue.add(name))
 
-    def _known(self, service: str, resource_id: int) -> TrackedObject:
-        item = self.catalogue.find(service, resource_id)
-        if item is None:
-            message = f"there is no {service} {resource_id}"
-            raise KeyError(message)
-        return item
-
     def _change(self, service: str, resource_id: int, age: timedelta, *, bump: bool) -> Transaction:
-        item = self._known(service, resource_id)
+        item = self.catalogue.known(service, resource_id)
         moment = self.catalogue.now() - int(age.total_seconds())
         return Transaction(item, self.catalogue.change(item, moment, bump=bump), moment)
 

@@ -6,6 +6,7 @@ import re
 import typing as t
 from datetime import UTC, datetime
 
+from tap_auditlogs.sandbox import parameters
 from tap_auditlogs.sandbox.vendor import encode, json_response
 
 if t.TYPE_CHECKING:
@@ -17,7 +18,6 @@ if t.TYPE_CHECKING:
 MOST_ELEMENTS: t.Final = 100  # vendor page: the default and the maximum; more is cut without a word
 
 _TIME: t.Final = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?")
-_NUMBER: t.Final = re.compile(r"\d{1,18}")
 _STATUSES: t.Final = {"NOAUTH": 401, "NOAUTH_EXPIRED": 401, "NOAUTH_DISABLED": 401, "UNAUTH": 403, "SYNTAX": 400}
 
 
@@ -78,17 +78,15 @@ def success(content: Mapping[str, t.Any], *, escaped: bool = False) -> Response:
     return json_response(encode({"response": {**content, "status": "OK"}}, escaped=escaped))
 
 
-class Parameters:
-    """The parameters of a request, read without lenience."""
+class Parameters(parameters.Parameters):
+    """The parameters of a request."""
 
     def __init__(self, sent: MultiDict[str, str], allowed: Container[str]) -> None:
-        self._sent: dict[str, str] = {}
-        for name, values in sent.lists():
-            if name not in allowed:
-                raise syntax_error(f"unknown parameter {name}")
-            if len(values) != 1:
-                raise syntax_error(f"{name} is given more than once")
-            self._sent[name] = values[0]
+        super().__init__(sent.items(multi=True), allowed)
+
+    def malformed(self, message: str) -> RefusedError:
+        """Refuse a request."""
+        return syntax_error(message)
 
     def __contains__(self, name: str) -> bool:
         return name in self._sent
@@ -130,24 +128,6 @@ class Parameters:
             raise syntax_error(f"{name} is required")
         return text
 
-    def number(self, name: str, default: int) -> int:
-        """Read a whole number that is not negative.
-
-        Args:
-            name: Its name.
-            default: The value where none is sent.
-
-        Returns:
-            The number.
-
-        Raises:
-            RefusedError: It is not such a number.
-        """
-        text = self._sent.get(name, str(default))
-        if not _NUMBER.fullmatch(text):
-            raise syntax_error(f"{name} must be an integer")
-        return int(text)
-
     def numbers(self, name: str) -> set[int] | None:
         """Read whole numbers separated by commas.
 
@@ -163,7 +143,7 @@ class Parameters:
         if name not in self._sent:
             return None
         parts = self._sent[name].split(",")
-        if not all(map(_NUMBER.fullmatch, parts)):
+        if not all(map(parameters.NUMBER.fullmatch, parts)):
             raise syntax_error(f"{name} must be integers separated by commas")
         return {int(part) for part in parts}
 
