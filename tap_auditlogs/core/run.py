@@ -147,6 +147,8 @@ def _sync(stream: Stream) -> str | None:
         logger.warning("`%s` is skipped: %s", stream.name, skipped)
     except TapError as error:
         return str(error)
+    except MemoryError:
+        return "the memory that this process may use is not enough. Give it more, and run again."
     except Exception as error:
         logger.exception("`%s` failed in a way the tap does not know.", stream.name)
         return f"unexpected {type(error).__name__}: {error!s:.300}. Please report this with the traceback above."

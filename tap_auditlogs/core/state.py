@@ -10,7 +10,7 @@ import typing as t
 from tap_auditlogs.core.errors import StateError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ _NOTES = "notes"
 _KNOWN = {"replication_key", "replication_key_value", _PARKED, _FILTERS, _PROGRESS, _PARTS, _NOTES}
 _UNFILTERED = "none"
 _ADVICE = "Mend it or, to read everything again, remove it"
+_DEEPEST = 100
+"""No bookmark of any tap is nested so deep; what is ten times as deep cannot be written back."""
 
 
 def parse_state(text: str) -> dict[str, t.Any]:
@@ -75,6 +77,9 @@ def check_state(state: object) -> dict[str, t.Any]:
     version = state.get("version", STATE_VERSION)
     if not _is_integer(version) or version > STATE_VERSION:
         msg = f"The state has version {version!r:.20}: a later tap-auditlogs made it. Install that one or later."
+        raise StateError(msg)
+    if _is_deeper(state, _DEEPEST):
+        msg = f"The state is nested more than {_DEEPEST} levels deep, which no state is. {_ADVICE}."
         raise StateError(msg)
     bookmarks = state["bookmarks"]
     if not isinstance(bookmarks, dict):
@@ -256,6 +261,24 @@ def _fingerprint(filters: Mapping[str, t.Any]) -> str | None:
         return None
     text = json.dumps(filters, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Say whether a JSON value is nested deeper than so many levels, without going down by recursion."""
+    level = [value]
+    for _ in range(levels):
+        level = [inner for each in level for inner in _inner(each)]
+    return bool(level)
+
+
+def _inner(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
 
 
 def _is_integer(value: object) -> bool:

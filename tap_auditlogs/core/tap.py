@@ -177,7 +177,7 @@ class RegistryTap(HookedTap):
         """
         try:
             given = super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             msg = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no JSON object"
             raise click.BadParameter(msg, ctx, param) from error
         return given
@@ -203,6 +203,8 @@ class RegistryTap(HookedTap):
             except (MapExpressionError, StreamMapConfigError) as error:
                 msg = f"The setting stream_maps cannot be used: {error}"
                 raise TapError(msg) from error
+            except RecursionError as error:
+                raise TapError("The configuration, the state or the catalog is nested too deep.") from error
 
         return run(make_tap, record_limit=record_limit)
 
@@ -219,5 +221,5 @@ def _parse_catalog(text: str) -> Catalog:
     try:
         catalog = json.loads(text)
         return Catalog.from_dict({"streams": catalog["streams"]})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise TapError("The catalog file is not a Singer catalog. Make one with --discover.") from error

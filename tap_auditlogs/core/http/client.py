@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 10.0
 _READ_BYTES = 65_536
-_LARGEST_BODY = 512 * 1024 * 1024
-"""No page of any vendor comes near; a decompression bomb does."""
+_LARGEST_BODY = 128 * 1024 * 1024
+"""No page of any vendor comes near; a decompression bomb does, perhaps in each of several threads at once."""
 
 _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 530)})
 
@@ -301,7 +301,8 @@ class HttpClient:
             msg = "the answer is not the redirect that belongs here"
             raise ProtocolError(msg, where=where, answer=response.describe(), status=response.status_code)
         if payload_error is not None and expect == "json":
-            msg = "the answer is not JSON"
+            is_deep = isinstance(payload_error.__cause__, RecursionError)
+            msg = "the answer is nested too deep to be read" if is_deep else "the answer is not JSON"
             raise TransientError(
                 msg, where=where, answer=response.describe(), status=response.status_code
             ) from payload_error

@@ -220,7 +220,7 @@ class SweepStream(SweptStream, abc.ABC):
                     yield from _TypeSweep(self, object_type, going_on, workers, troubles).pages()
         except Exception as error:
             for stream in streams.values():
-                stream.failure = stream.failure or TapError(str(error))
+                stream.failure = stream.failure or TapError(str(error) or type(error).__name__)
             raise
         for stream in streams.values():
             stream.failure = stream.failure or troubles.failure_of(stream.name)

@@ -43,6 +43,8 @@ if t.TYPE_CHECKING:
 Record: t.TypeAlias = "dict[str, t.Any]"
 
 PAGE_ROWS = 2_000
+PAGE_CHARACTERS = 8 << 20
+"""A page ends here as well: cells may be large. Rows of real events are a thousand times as small."""
 LARGEST_CELL = 16 << 20
 LARGEST_RATIO = 200
 """CSV of real events shrinks to about a fifth; gzip can reach a thousandth, for bombs."""
@@ -171,7 +173,12 @@ class Decompressed(io.RawIOBase):
 
 
 class RowReader:
-    """Splits decompressed bytes into rows, and counts what was not as it should be."""
+    """Splits decompressed bytes into rows, and counts what was not as it should be.
+
+    Attributes:
+        characters: How many have been read.
+        odd: How often something was not as it should be.
+    """
 
     def __init__(self, data: io.RawIOBase, *, first_line: int = 1) -> None:
         """Set up.
@@ -183,6 +190,7 @@ class RowReader:
         self._text = io.TextIOWrapper(io.BufferedReader(data, 1 << 16), encoding="utf-8", errors="replace", newline="")
         self._first_line = first_line
         self._at_start = first_line == 1
+        self.characters = 0
         self.odd: dict[str, int] = {}
 
     def rows(self) -> Iterator[list[str]]:
@@ -221,6 +229,7 @@ class RowReader:
         while line := self._text.readline(LARGEST_CELL + 1):
             if len(line) > LARGEST_CELL:
                 raise UnreadableFileError(f"it has a line longer than {LARGEST_CELL >> 20} MiB")
+            self.characters += len(line)
             if self._at_start:
                 line = line.removeprefix("\ufeff")
                 self._at_start = False
@@ -386,7 +395,7 @@ def read_pages(
         note_header: Told the names of the columns.
 
     Yields:
-        Records of up to 2,000 rows.
+        Records of up to 2,000 rows, fewer if they are large.
 
     Raises:
         UnreadableFileError: If the file cannot be read to its end.
@@ -420,17 +429,19 @@ def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path
         rows_before: How many rows have been read already.
 
     Yields:
-        Records of up to 2,000 rows.
+        Records of up to 2,000 rows, fewer if they are large.
     """
     shaper = CellShaper(header, columns, fixed)
     page: list[Record] = []
+    page_end = reader.characters + PAGE_CHARACTERS
     for number, row in enumerate(rows, start=rows_before + 1):
         if len(row) != len(header):
             reader.note("rows shorter than the header" if len(row) < len(header) else "rows longer than the header")
         page.append(shaper.shape(row, number))
-        if len(page) == PAGE_ROWS:
+        if len(page) == PAGE_ROWS or reader.characters >= page_end:
             yield page
             page = []
+            page_end = reader.characters + PAGE_CHARACTERS
     if page:
         yield page
     if reader.odd:

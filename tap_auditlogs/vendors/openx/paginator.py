@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
     Row: t.TypeAlias = "dict[str, t.Any]"
 
+TItem = t.TypeVar("TItem")
+
 # Vendor page on history: "default 20" in one place, 10 in another, 30 in a sample; the maximum is unknown.
 SAFE_PAGE_SIZE = 20
 
@@ -36,42 +38,49 @@ class Reader:
         self._api_url = api_url
         self._page_size = page_size
 
-    def read_all(
+    def read_all(  # noqa: PLR0913 - keyword-only but for the request itself
         self,
         path: str,
         params: Mapping[str, t.Any],
         *,
-        key: Callable[[Row], Hashable],
+        take: Callable[[Row], TItem],
+        key: Callable[[TItem], Hashable],
         rows_vanish: bool,
         what: str,
-    ) -> list[Row]:
+    ) -> list[TItem]:
         """Read all pages.
 
         Args:
             path: Below the base URL.
             params: The query, without the paging.
-            key: Tells rows apart.
+            take: Takes out of a row what is wanted of it; all of these are held in memory.
+            key: Tells these apart.
             rows_vanish: Whether rows may vanish while they are read.
             what: What is read, for messages.
 
         Returns:
-            The rows.
+            What was taken of all rows.
 
         Raises:
             ApiError: If a page cannot be read.
         """
 
-        def fetch(offset: int) -> OffsetPage[Row]:
-            try:
-                return _page(self._send(path, {**params, "limit": self._page_size, "offset": offset}, what), what)
-            except NotUnderstoodError:
-                if self._page_size <= SAFE_PAGE_SIZE:
-                    raise
-            page = _page(self._send(path, {**params, "limit": SAFE_PAGE_SIZE, "offset": offset}, what), what)
-            self._page_size = SAFE_PAGE_SIZE
-            return page
+        def fetch(offset: int) -> OffsetPage[TItem]:
+            page = self._read_page(path, {**params, "offset": offset}, what)
+            return OffsetPage([take(row) for row in page.rows], page.more)
 
         return read_by_offset(fetch, key, where=f"openx: {what}", rows_vanish=rows_vanish)
+
+    def _read_page(self, path: str, params: Mapping[str, t.Any], what: str) -> OffsetPage[Row]:
+        """Read a page; where the size of pages is refused, a safe one is taken from then on."""
+        try:
+            return _page(self._send(path, {**params, "limit": self._page_size}, what), what)
+        except NotUnderstoodError:
+            if self._page_size <= SAFE_PAGE_SIZE:
+                raise
+        page = _page(self._send(path, {**params, "limit": SAFE_PAGE_SIZE}, what), what)
+        self._page_size = SAFE_PAGE_SIZE
+        return page
 
     def _send(self, path: str, params: Mapping[str, t.Any], what: str) -> ApiResponse:
         """Send; a bare 403 is taken for a refusal only once the session has been proven alive."""

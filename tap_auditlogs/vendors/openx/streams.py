@@ -124,12 +124,16 @@ class AuditTrail(SweepStream):
         """
         del since, workers
         try:
-            rows = self._reader.read_all(
-                f"/{object_type}", {}, key=_object_id, rows_vanish=True, what=f"list of {object_type}"
+            return self._reader.read_all(
+                f"/{object_type}",
+                {},
+                take=lambda row: Listed(_object_id(row), _modified(row)),  # there may be many, and each row is long
+                key=lambda listed: listed.id,
+                rows_vanish=True,
+                what=f"list of {object_type}",
             )
         except NotUnderstoodError as error:
             raise UnsupportedTypeError(str(error), status=error.status) from error
-        return [Listed(_object_id(row), _modified(row)) for row in rows]
 
     def read_objects(self, object_type: str, asks: Sequence[Ask], workers: Workers) -> Iterator[Reading]:
         """Read the histories of objects.
@@ -152,6 +156,7 @@ class AuditTrail(SweepStream):
             rows = self._reader.read_all(
                 self.path,
                 self._query(object_type, ask),
+                take=lambda row: row,
                 key=_canonical.encode,
                 rows_vanish=False,  # a log that is only added to; what is new has higher revisions
                 what=f"history of {object_type} {ask.object_id}",

@@ -59,7 +59,7 @@ class SessionAuthenticator(TokenAuthenticator):
             CredentialsError: If the vendor does not accept user name and password.
             ApiError: If there is no token to be had.
         """
-        assert self._client is not None, "login_through comes first"  # noqa: S101 - a fault of this code only
+        assert self._client is not None, "login_through comes first"  # noqa: S101 - a fault of this code only  # nosec B101
         self._throttle.wait()
         request = requests.Request(
             "POST",

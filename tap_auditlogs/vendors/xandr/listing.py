@@ -75,8 +75,14 @@ class Lister:
         params: dict[str, t.Any] = {"fields": "id,last_modified", "sort": "id.asc", **scope}
         if since is not None and service not in LOCAL_TIME_SERVICES:
             params["min_last_modified"] = parse_timestamp(since).strftime("%Y-%m-%d %H:%M:%S")
-        rows = self._reader.read_all(service, params, key=_id, rows_key=None, what=f"list of {service}")
-        return [Listed(_id(row), _latest_change(row.get("last_modified"), service)) for row in rows]
+        return self._reader.read_all(
+            service,
+            params,
+            take=lambda row: Listed(_id(row), _latest_change(row.get("last_modified"), service)),
+            key=lambda listed: listed.id,
+            rows_key=None,
+            what=f"list of {service}",
+        )
 
 
 def _id(row: Row) -> int:

@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
 
     Row: t.TypeAlias = "dict[str, t.Any]"
 
+TItem = t.TypeVar("TItem")
+
 # Vendor page on API semantics: the default and the maximum; more is cut without a word.
 PAGE_SIZE = 100
 
@@ -35,9 +37,16 @@ class Reader:
         self._client = client
         self._api_url = api_url.rstrip("/")
 
-    def read_all(
-        self, path: str, params: Mapping[str, t.Any], *, key: Callable[[Row], Hashable], rows_key: str | None, what: str
-    ) -> list[Row]:
+    def read_all(  # noqa: PLR0913 - keyword-only but for the request itself
+        self,
+        path: str,
+        params: Mapping[str, t.Any],
+        *,
+        take: Callable[[Row], TItem],
+        key: Callable[[TItem], Hashable],
+        rows_key: str | None,
+        what: str,
+    ) -> list[TItem]:
         """Read all pages.
 
         Transactions and objects may vanish while they are read, as the vendor removes old ones.
@@ -45,22 +54,23 @@ class Reader:
         Args:
             path: Below the base URL.
             params: The query, without the paging.
-            key: Tells rows apart.
+            take: Takes out of a row what is wanted of it; all of these are held in memory.
+            key: Tells these apart.
             rows_key: Where the rows are; None if it depends on the service.
             what: What is read, for messages.
 
         Returns:
-            The rows.
+            What was taken of all rows.
 
         Raises:
             ApiError: If a page cannot be read.
         """
 
-        def fetch(offset: int) -> OffsetPage[Row]:
+        def fetch(offset: int) -> OffsetPage[TItem]:
             paging = {"start_element": offset, "num_elements": PAGE_SIZE}
             response = self.send(path, {**params, **paging}, what=what)
             rows = rows_of(response, rows_key, what)
-            return OffsetPage(rows, _has_more(response, offset + len(rows)))
+            return OffsetPage([take(row) for row in rows], _has_more(response, offset + len(rows)))
 
         return read_by_offset(fetch, key, where=f"xandr: {what}")
 

@@ -175,7 +175,12 @@ class ChangeLog(TransactionStream, SweepStream):
     def _read_log(self, service: str, ask: Ask) -> list[Record]:
         what = f"change log of {service} {ask.object_id}"
         rows = self._reader.read_all(
-            self.path, self._log_query(service, ask), key=_identity, rows_key="change_logs", what=what
+            self.path,
+            self._log_query(service, ask),
+            take=lambda row: row,
+            key=_identity,
+            rows_key="change_logs",
+            what=what,
         )
         return [self.shaper.shape(self._cleaned(row, service, ask.object_id)) for row in rows]
 
