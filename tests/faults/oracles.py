@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections import deque
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -25,9 +24,6 @@ if t.TYPE_CHECKING:
 Message: t.TypeAlias = "dict[str, t.Any]"
 State: t.TypeAlias = "dict[str, t.Any]"
 Truth: t.TypeAlias = "dict[str, list[Row]]"
-
-_WAITING_UNIT = 1e-6
-
 
 # The output itself.
 
@@ -245,19 +241,7 @@ def wrong_end(
     return faults
 
 
-# Requests.
-
-
-def too_many_requests(times: Iterable[float], *, limit: int, window: float) -> list[str]:
-    """No window of time holds more requests than the vendor allows."""
-    recent: deque[float] = deque()
-    worst = 0
-    for time in sorted(times):
-        recent.append(time)
-        while recent[0] <= time - window + _WAITING_UNIT:
-            recent.popleft()
-        worst = max(worst, len(recent))
-    return [f"{worst} requests within {window:g} s, {limit} are allowed"] if worst > limit else []
+# Waits.
 
 
 def too_short_waits(waits: Sequence[float], *, asked: float) -> list[str]:

@@ -150,7 +150,7 @@ def instead(other: Answer) -> Act:
     return lambda talk, _ask: other(talk)
 
 
-def status(code: int, headers: dict[str, str] | None = None, body: str = '{"error": "made up"}') -> Act:
+def status(code: int, headers: dict[str, str] | None = None, body: bytes | str = '{"error": "made up"}') -> Act:
     """Answer with a status."""
     return instead(answer(body, code, headers))
 

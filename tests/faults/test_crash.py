@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import typing as t
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
     from tap_auditlogs.sandbox.server import Sandbox
     from tap_auditlogs.sandbox.vendor import VendorSandbox
@@ -144,6 +147,34 @@ def test_a3_an_outage_half_way_fails_and_is_gone_on_from(
     again = sync(config, run.state)
     assert again.exit_code == 0, again.log
     assert oracles.gaps(truth, run.messages, again.messages) == []
+
+
+@case("A8")
+@every_vendor
+def test_a8_two_runs_at_once_from_one_state_are_each_whole(
+    sandbox: Sandbox, subject: Subject, account: VendorSandbox, tap_runner: TapRunner, tmp_path: Path
+) -> None:
+    config = sandbox.config
+    if subject.name == "index_exchange":
+        config = {subject.name: {**config[subject.name], "archive_url": str(tmp_path / "archive")}}
+    first = sync(config)
+    subject.add(account)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    start = partial(tap_runner.start, config=config, state=first.state, env={"TMPDIR": str(temporary)})
+    with start() as one, start() as other:
+        ended = [(process.communicate(timeout=60), process.wait()) for process in (one, other)]
+    for (stdout, stderr), code in ended:
+        assert code == 0, stderr.decode()
+        assert oracles.singer_faults(stdout) == []
+        seen = oracles.read(stdout)
+        assert oracles.gaps(sandbox.truth(), first.messages, seen) == []
+        (*_, state) = [message["value"] for message in seen if message["type"] == "STATE"]
+        assert sync(config, state).exit_code == 0
+    assert list(temporary.iterdir()) == []
+    for kept in (tmp_path / "archive").rglob("*.gz"):
+        md5 = hashlib.md5(kept.read_bytes(), usedforsecurity=False).hexdigest()
+        assert kept.with_name(f"{kept.name}.md5").read_text() == f"{md5}\n"
 
 
 @case("A9")

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from datetime import timedelta
 
 import pytest
 
+from tap_auditlogs.sandbox.server import Sandbox
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, vendors
 from tests.faults.proxy import after, rewritten
 from tests.faults.runs import sync
+from tests.faults.subjects import SIZE, record_key, shrink, true_keys
 from tests.faults.test_answers import check_failed
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
     from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
     from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
     from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
     from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
     from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
-    from tests.end_to_end.tap_runs import Clock
+    from tests.end_to_end.tap_runs import Clock, Run
     from tests.faults.proxy import FaultProxy
-    from tests.faults.subjects import Subject
+    from tests.faults.subjects import Keys, Subject
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 Swept: t.TypeAlias = "OpenxSandbox | XandrSandbox"
 SOME = {"openx": "order", "xandr": "line-item"}
+LOGS = {"openx": "openx_audit_trail", "xandr": "xandr_change_log", "pigment": "pigment_audit_events"}
+TIMES = {"openx": "timestamp", "xandr": "created_on"}
+
+
+def written(runs: list[Run]) -> Keys:
+    """The keys of all records of some runs."""
+    return oracles.written_keys(message for run in runs for message in run.messages)
 
 
 def tie(account: t.Any, name: str, count: int, age: timedelta) -> None:
@@ -75,6 +84,102 @@ def test_b2_a_change_that_is_logged_late_is_found(
     assert oracles.gaps(sandbox.truth(), first.messages, second.messages, third.messages) == []
 
 
+@case("B3")
+@vendors("openx", "xandr")
+def test_b3_a_change_logged_later_than_the_look_back_is_found_by_the_next_full_scan_if_at_all(
+    subject: Subject, clock: Clock
+) -> None:
+    clock.shift = -timedelta(days=8)
+    with Sandbox(seed=5, vendors=[subject.name], size=SIZE, clock=clock) as sandbox:
+        shrink(sandbox, [subject])
+        account: t.Any = sandbox.vendor(subject.name)
+        kind = SOME[subject.name]
+        items = account.catalogue.live(kind)
+        runs = [sync(sandbox.config)]
+        clock.shift = -timedelta(days=2)
+        account.change(kind, items[0].id)
+        runs.append(sync(sandbox.config, runs[-1].state))
+        before = true_keys(sandbox.truth())
+        account.change(kind, items[1].id, age=timedelta(days=3))
+        late = true_keys(sandbox.truth())
+        account.change(kind, items[2].id, age=timedelta(days=30))  # before the last full scan, too
+        runs.append(sync(sandbox.config, runs[-1].state))
+        assert oracles.missing(before, written(runs)) == []
+        assert oracles.missing(late, written(runs))
+        clock.shift = -timedelta(hours=20)
+        runs.append(sync(sandbox.config, runs[-1].state))
+        assert [run.exit_code for run in runs] == [0] * 4
+        assert oracles.missing(late, written(runs)) == []
+        assert oracles.gaps(sandbox.truth(), *(run.messages for run in runs))  # the README says what is lost
+
+
+@case("B7")
+@vendors("openx", "xandr")
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_b7_only_the_vendors_clock_counts(
+    sandbox: Sandbox, subject: Subject, account: t.Any, clock: Clock, minutes: int
+) -> None:
+    clock.shift = timedelta(minutes=minutes)
+    look_back = {"openx": "lookback_days", "xandr": "lookback_hours"}[subject.name]
+    config = {subject.name: {**sandbox.config[subject.name], look_back: 0}}
+    kind = SOME[subject.name]
+    items = account.catalogue.live(kind)
+    account.change(kind, items[0].id)
+    runs = [sync(config)]
+    for item in items[1:3]:
+        clock.shift += timedelta(seconds=90)
+        account.change(kind, item.id)
+        runs.append(sync(config, runs[-1].state))
+    assert [run.exit_code for run in runs] == [0] * 3
+    assert oracles.gaps(sandbox.truth(), *(run.messages for run in runs)) == []
+    marks = runs[-1].bookmark(LOGS[subject.name])["parts"][kind]
+    now = sandbox.world.now()
+    assert now - timedelta(seconds=60) < oracles.moment(marks["notes"]["swept"]) <= now
+
+
+@case("B9")
+@vendors("openx", "xandr")
+@pytest.mark.parametrize("gone", [True, False], ids=["missing", "null"])
+def test_b9_rows_without_a_time_are_kept_and_move_no_bookmark(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, gone: bool
+) -> None:
+    time = TIMES[subject.name]
+
+    def without_time(page: t.Any) -> t.Any:
+        emptied = with_fields(subject, {time: None}, page)
+        return json.loads(json.dumps(emptied).replace(f'"{time}": null', '"other": null')) if gone else emptied
+
+    proxy.strike(rewritten(without_time), subject.page)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.singer_faults(run.stdout) == []
+    assert oracles.gaps(sandbox.truth(), run.messages) == []
+    parts = run.bookmark(LOGS[subject.name])["parts"]
+    assert parts
+    assert not any("replication_key_value" in part for part in parts.values())
+
+
+@case("B15", "xandr")
+@vendors("xandr")
+def test_b15_a_bookmark_older_than_what_is_kept_warns_of_the_range_that_is_lost(subject: Subject, clock: Clock) -> None:
+    clock.shift = -timedelta(days=200)
+    with Sandbox(seed=5, vendors=[subject.name], size=SIZE, clock=clock) as sandbox:
+        shrink(sandbox, [subject])
+        first = sync(sandbox.config)
+        read_until = sandbox.world.now()
+        clock.shift = timedelta()
+        account: t.Any = sandbox.vendor(subject.name)
+        subject.add(account)
+        second = sync(sandbox.config, first.state)
+        assert second.exit_code == 0, second.log
+        assert oracles.gaps(sandbox.truth(), first.messages, second.messages) == []
+        kept_since = sandbox.world.now() - timedelta(days=180)
+        (warning,) = [line for line in second.log.splitlines() if "`line-item`" in line and LOGS["xandr"] + "`" in line]
+        assert "may be lost" in warning
+        assert all(f"{moment:%Y-%m-%dT%H:}" in warning for moment in (read_until, kept_since))
+        assert "may be lost" not in sync(sandbox.config, second.state).log
+
+
 @case("B6")
 @vendors("openx", "xandr")
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=25_000)])
@@ -92,7 +197,7 @@ def test_b6_a_change_dated_ahead_carries_no_bookmark_with_it(
     second = sync(sandbox.config, first.state)
     assert second.exit_code == 0, second.log
     now = sandbox.world.now()
-    time = "timestamp" if subject.name == "openx" else "created_on"
+    time = TIMES[subject.name]
     real = {
         stream: [row for row in rows if oracles.moment(row[time]) <= now] for stream, rows in sandbox.truth().items()
     }
@@ -279,3 +384,60 @@ def test_g9_rows_without_an_id_are_not_lost(sandbox: Sandbox, proxy: FaultProxy,
     run = sync(config)
     written = {record["event_id"] for record in run.records("pigment_audit_events")}
     assert len(written) == len(sandbox.truth()["pigment_audit_events"])
+
+
+def doubled(page: t.Any) -> t.Any:
+    """Give every row of a page twice."""
+    match page:
+        case {"objects": rows}:
+            return {**page, "objects": rows * 2}
+        case {"response": {"change_logs": rows} as response}:
+            return {"response": {**response, "change_logs": rows * 2}}
+        case _:
+            return {**page, "availableDownloads": page["availableDownloads"] * 2, "count": 2 * page["count"]}
+
+
+@case("G10")
+@vendors("openx", "xandr", "index_exchange")
+def test_g10_what_comes_twice_is_written_once(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, account: t.Any
+) -> None:
+    if subject.name == "openx":
+        account.paging.most = 100  # one page for each history: the offset counts what comes twice
+    proxy.strike(rewritten(doubled), subject.page)
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.gaps(sandbox.truth(), run.messages) == []
+    for stream in sandbox.truth():
+        records = run.records(stream)
+        assert len({record_key(stream, record) for record in records}) == len(records)
+
+
+@case("G11")
+@vendors("pigment", "openx", "xandr")
+def test_g11_what_is_changed_under_the_same_id_within_the_look_back_is_written_again(
+    proxy: FaultProxy, config: Config, subject: Subject, account: t.Any
+) -> None:
+    stream = LOGS[subject.name]
+    subject.add(account)
+    first = sync(config)
+    vendors_name, name = {
+        "pigment": ("eventType", "event_type"),
+        "openx": ("ip", "ip"),
+        "xandr": ("request_source", "request_source"),
+    }[subject.name]
+    proxy.strike(rewritten(lambda page: with_fields(subject, {vendors_name: "other"}, page)), subject.page)
+    second = sync(config, first.state)
+    assert second.exit_code == 0, second.log
+    extracted = [
+        {
+            record_key(stream, message["record"]): message["time_extracted"]
+            for message in run.messages
+            if message["type"] == "RECORD" and message["stream"] == stream
+        }
+        for run in (first, second)
+    ]
+    again = extracted[0].keys() & extracted[1].keys()
+    assert again
+    assert all(extracted[0][key] < extracted[1][key] for key in again)
+    assert {record[name] for record in second.records(stream)} == {"other"}
