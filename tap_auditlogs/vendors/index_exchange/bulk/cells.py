@@ -10,7 +10,14 @@ import typing as t
 
 import numpy as np
 
-from tap_auditlogs.vendors.index_exchange.bulk.jit import compiled, copy
+from tap_auditlogs.vendors.index_exchange.bulk.intrinsics import (
+    CHUNK_BYTES,
+    copy,
+    lowest_bit,
+    mask_of_separators,
+    mask_of_unusual,
+)
+from tap_auditlogs.vendors.index_exchange.bulk.jit import compiled
 
 if t.TYPE_CHECKING:
     from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Integers
@@ -28,8 +35,7 @@ TYPED_SIZE: t.Final = 72
 _LF, _CR, _COMMA, _QUOTE, _BACKSLASH = 10, 13, 44, 34, 92
 _PLUS, _MINUS, _POINT, _ZERO, _NINE, _COLON = 43, 45, 46, 48, 57, 58
 _SPACE, _UPPER_E, _LOWER_E, _UPPER_T, _LOWER_U, _UPPER_Z = 32, 69, 101, 84, 117, 90
-_CHUNK = 64
-_SMALL_CHUNK = 16
+_ONE = np.uint64(1)
 
 _MOST_DIGITS = 4_000
 _LARGEST_NUMBER = 64
@@ -67,12 +73,12 @@ def find_rows(data: Bytes) -> tuple[int, int]:
     at = 0
     while at < data.size:
         quotes = feeds = np.uint8(0)
-        if at + _CHUNK <= data.size:
-            for place in range(at, at + _CHUNK):  # in this form it is compiled to use the processor's vectors
+        if at + CHUNK_BYTES <= data.size:
+            for place in range(at, at + CHUNK_BYTES):  # in this form it is compiled to use the processor's vectors
                 quotes = np.uint8(quotes + (data[place] == _QUOTE))
                 feeds = np.uint8(feeds + (data[place] == _LF))
-        if (quotes and feeds) or at + _CHUNK > data.size:
-            for place in range(at, min(at + _CHUNK, data.size)):
+        if (quotes and feeds) or at + CHUNK_BYTES > data.size:
+            for place in range(at, min(at + CHUNK_BYTES, data.size)):
                 if data[place] == _QUOTE:
                     is_quoted = not is_quoted
                 elif data[place] == _LF and not is_quoted:
@@ -82,8 +88,8 @@ def find_rows(data: Bytes) -> tuple[int, int]:
             is_quoted ^= (quotes & 1) == 1
         elif feeds and not is_quoted:
             rows += int(feeds)
-            end = at + _CHUNK
-        at += _CHUNK
+            end = at + CHUNK_BYTES
+        at += CHUNK_BYTES
     while end and data[end - 1] != _LF:  # it is the end of a chunk
         end -= 1
     return end, rows
@@ -103,38 +109,63 @@ def split_row(data: Bytes, at: int, starts: Integers, stops: Integers) -> int:
         Where the next row starts. Negative if the row has more or fewer cells, or is not plain CSV.
     """
     cell = 0
-    while cell < starts.size:
-        end = data[at]
-        if end == _QUOTE:
-            at += 1
-            starts[cell] = at
-            while True:
-                while at < data.size and data[at] != _QUOTE:
-                    at += 1
-                if at + 1 >= data.size:
+    start = at
+    is_quoted = False
+    closed = doubled = -1
+    chunk = at
+    mask = _mask_of_separators(data, chunk)
+    while True:
+        while not mask:
+            chunk += CHUNK_BYTES
+            if chunk >= data.size:
+                return IRREGULAR
+            mask = _mask_of_separators(data, chunk)
+        at = chunk + lowest_bit(mask)
+        mask &= mask - _ONE
+        byte = data[at]
+        if byte == _QUOTE:
+            if at == doubled:
+                continue
+            if not is_quoted:
+                if at != start:
                     return IRREGULAR
-                if data[at + 1] != _QUOTE:
-                    break
-                at += 2
-            stops[cell] = at
-            at += 1
-            end = data[at]
-        else:
-            starts[cell] = at
-            while end > _COMMA or (end != _COMMA and end != _LF and end != _CR and end != _QUOTE):
-                at += 1
-                end = data[at]
-            stops[cell] = at
-        at += 1
-        cell += 1
-        if end == _CR and at < data.size and data[at] == _LF:
-            end = data[at]
-            at += 1
-        if end == _LF:
-            return at if cell == starts.size else IRREGULAR
-        if end != _COMMA:
+                is_quoted = True
+                start += 1
+            elif at + 1 < data.size and data[at + 1] == _QUOTE:
+                doubled = at + 1
+            else:
+                is_quoted = False
+                closed = at
+            continue
+        if is_quoted:
+            continue
+        if closed >= 0 and closed != at - 1:
             return IRREGULAR
-    return IRREGULAR
+        starts[cell] = start
+        stops[cell] = at if closed < 0 else closed
+        cell += 1
+        if byte == _COMMA:
+            if cell == starts.size:
+                return IRREGULAR
+            start = at + 1
+            closed = -1
+            continue
+        if byte == _CR:
+            at += 1
+            if at == data.size or data[at] != _LF:
+                return IRREGULAR
+        return at + 1 if cell == starts.size else IRREGULAR
+
+
+@compiled
+def _mask_of_separators(data: Bytes, at: int) -> np.uint64:
+    if at + CHUNK_BYTES <= data.size:
+        return mask_of_separators(data, at)
+    mask = np.uint64(0)
+    for place in range(data.size - 1, at - 1, -1):
+        byte = data[place]
+        mask = (mask << _ONE) | np.uint64(byte == _COMMA or byte == _LF or byte == _CR or byte == _QUOTE)
+    return mask
 
 
 @compiled
@@ -149,18 +180,16 @@ def find_text_end(data: Bytes) -> int:
     """
     at = 0
     while at < data.size:
-        unusual = np.uint8(at + _SMALL_CHUNK > data.size)
-        if not unusual:
-            for place in range(at, at + _SMALL_CHUNK):
-                unusual = np.uint8(unusual | (data[place] == 0) | (data[place] >> 7))
-        stop = min(at + _SMALL_CHUNK, data.size)
-        if not unusual:
-            at = stop
-        while at < stop:
-            size = _character_size(data, at)
-            if size == 0:
-                return at
-            at += size
+        if at + CHUNK_BYTES <= data.size:
+            mask = mask_of_unusual(data, at)
+            if not mask:
+                at += CHUNK_BYTES
+                continue
+            at += lowest_bit(mask)
+        size = _character_size(data, at)
+        if size == 0:
+            return at
+        at += size
     return at
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.core.caching import FunctionCache
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +21,6 @@ Integers: t.TypeAlias = npt.NDArray[np.int64]
 Flags: t.TypeAlias = npt.NDArray[np.bool_]
 
 TFunction = t.TypeVar("TFunction", bound="Callable[..., t.Any]")
-TArray = t.TypeVar("TArray", bound=npt.NDArray[t.Any])
 
 
 def _cache_folder() -> Path | None:
@@ -50,6 +48,14 @@ if _CACHE_FOLDER is not None:
     numba.config.CACHE_DIR = str(_CACHE_FOLDER)  # type: ignore[attr-defined] # as above
 
 
+class _Cache(FunctionCache):
+    """Keeps machine code if it can."""
+
+    def save_overload(self, *args: t.Any) -> None:
+        with suppress(OSError):  # the disk is full: then the next process compiles anew
+            super().save_overload(*args)  # type: ignore[no-untyped-call] # numba has few types
+
+
 def compiled(function: TFunction) -> TFunction:
     """Compile a function when it is first called; it then runs without holding up other threads.
 
@@ -62,57 +68,10 @@ def compiled(function: TFunction) -> TFunction:
     Returns:
         The same, compiled.
     """
-    compile_ = numba.njit(nogil=True, forceinline=True, error_model="numpy", cache=_CACHE_FOLDER is not None)
-    return t.cast("TFunction", compile_(function))
-
-
-@intrinsic
-def _borrowed(_context: t.Any, array: t.Any) -> t.Any:
-    def generate(context: t.Any, builder: t.Any, signature: t.Any, arguments: t.Any) -> t.Any:
-        view = context.make_array(signature.args[0])(context, builder, arguments[0])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)  # type: ignore[no-untyped-call] # numba has few types
-        return view._getvalue()  # noqa: SLF001 - numba's own name for it
-
-    return array(array), generate
-
-
-@intrinsic
-def _copy(_context: t.Any, source: t.Any, start: t.Any, target: t.Any, position: t.Any, size: t.Any) -> t.Any:
-    def generate(context: t.Any, builder: t.Any, signature: t.Any, arguments: t.Any) -> t.Any:
-        source, start, target, position, size = arguments
-        from_ = context.make_array(signature.args[0])(context, builder, source).data
-        to = context.make_array(signature.args[2])(context, builder, target).data
-        cgutils.raw_memcpy(builder, builder.gep(to, [position]), builder.gep(from_, [start]), size, 1)  # type: ignore[no-untyped-call] # likewise
-        return context.get_dummy_value()
-
-    return types.void(source, start, target, position, size), generate
-
-
-# Names of their own, with the types that they have in compiled functions.
-borrowed = t.cast("Callable[[TArray], TArray]", _borrowed)
-"""Use an array without counting references to it, which would take longer than what is done with most cells.
-
-Whoever called the outermost compiled function has to hold the array.
-"""
-_copy_bytes = t.cast("Callable[[Bytes, int, Bytes, int, int], None]", _copy)
-
-
-@compiled
-def copy(source: Bytes, start: int, stop: int, target: Bytes, position: int) -> int:
-    """Copy some bytes; a loop over so few takes nine times as long.
-
-    Args:
-        source: From these,
-        start: from here,
-        stop: up to here,
-        target: to these,
-        position: from here on.
-
-    Returns:
-        The position behind them.
-    """
-    _copy_bytes(source, start, target, position, stop - start)
-    return position + stop - start
+    dispatcher: t.Any = numba.njit(nogil=True, forceinline=True, error_model="numpy")(function)
+    if _CACHE_FOLDER is not None:
+        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call] # noqa: SLF001 - as `cache=True` does
+    return t.cast("TFunction", dispatcher)
 
 
 def as_array(data: bytes | memoryview) -> Bytes:

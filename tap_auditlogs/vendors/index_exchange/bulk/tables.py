@@ -21,7 +21,8 @@ from tap_auditlogs.vendors.index_exchange.bulk.cells import (
     split_row,
     write_time,
 )
-from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Flags, Integers, as_array, borrowed, compiled, copy
+from tap_auditlogs.vendors.index_exchange.bulk.intrinsics import borrowed, copy
+from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Flags, Integers, as_array, compiled
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -16,7 +16,8 @@ from tap_auditlogs.vendors.index_exchange.bulk.cells import (
     parse_decimal,
     split_row,
 )
-from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Integers, as_array, borrowed, compiled
+from tap_auditlogs.vendors.index_exchange.bulk.intrinsics import borrowed
+from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Integers, as_array, compiled
 from tap_auditlogs.vendors.index_exchange.hourly import EXACT, MEASURES, Totals, total_further_rows
 from tap_auditlogs.vendors.index_exchange.reading import REPLACEMENT
 
