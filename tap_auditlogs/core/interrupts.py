@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 import typing as t
@@ -16,6 +17,13 @@ if t.TYPE_CHECKING:
 
 STALL_SECONDS = 10.0
 """A target that takes nothing for this long will not take the last STATE either."""
+
+RETRY_SECONDS = 0.002
+
+_LOCKING = frozenset({"__enter__", "__exit__", "acquire", "release"})
+"""The methods, written in Python, of the standard library's locks. An exception between their last two instructions
+leaves a lock taken by nobody; the HTTP library, for one, would then wait for it while it cleans up."""
+_LOCKING_MODULES = frozenset({"threading", "logging", "contextlib"})
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +66,8 @@ class Interrupts:
         threading.Thread(target=self._end_if_stalled, daemon=True).start()
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        if sys.platform != "win32":  # where signals of this kind do not exist
+            signal.signal(signal.SIGALRM, self._on_alarm)
 
     def conclude(self) -> None:
         """Let nothing interrupt what is left to do: the run is complete, or is ending for a signal."""
@@ -82,13 +92,24 @@ class Interrupts:
         if self._deferrals == 0 and self._signum is not None and not self._ending:
             raise Interrupted(self._signum)
 
-    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         if self._signum is not None or self._ending:
             return
         self._signum = signum
         self._asked_to_end.set()
-        if self._deferrals == 0:
-            raise Interrupted(signum)
+        self._interrupt(frame)
+
+    def _on_alarm(self, _signum: int, frame: FrameType | None) -> None:
+        if not self._ending:
+            self._interrupt(frame)
+
+    def _interrupt(self, frame: FrameType | None) -> None:
+        if self._deferrals or self._signum is None:
+            return
+        if sys.platform != "win32" and frame is not None and _is_locking(frame):
+            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
+            return
+        raise Interrupted(self._signum)
 
     def _end_if_stalled(self) -> None:
         self._asked_to_end.wait()
@@ -104,3 +125,7 @@ class Interrupts:
         telling.start()
         telling.join(1.0)  # standard error may be stuck as well
         os._exit(128 + t.cast("int", self._signum))
+
+
+def _is_locking(frame: FrameType) -> bool:
+    return frame.f_code.co_name in _LOCKING and frame.f_globals.get("__name__") in _LOCKING_MODULES
