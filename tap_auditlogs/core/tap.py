@@ -219,7 +219,10 @@ def _read(file: t.IO[str], kind: str) -> str:
 
 def _parse_catalog(text: str) -> Catalog:
     try:
-        catalog = json.loads(text)
-        return Catalog.from_dict({"streams": catalog["streams"]})
+        streams = json.loads(text)["streams"]
+        catalog = Catalog.from_dict({"streams": streams})
+        if not all(isinstance(entry.stream or "", str) and isinstance(name, str) for name, entry in catalog.items()):
+            raise TypeError
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise TapError("The catalog file is not a Singer catalog. Make one with --discover.") from error
+    return catalog

@@ -219,7 +219,12 @@ def test_a_file_that_is_no_text_is_told(tap_runner: TapRunner, tmp_path: Path, o
     assert "is not UTF-8 text" in last
 
 
-@pytest.mark.parametrize("catalog", ["", "{bad", "[]", "{}", '{"streams": 5}', '{"streams": [{}]}', '{"streams": [1]}'])
+NAMELESS = '{"streams": [{"tap_stream_id": "a", "stream": {"a": 1}, "schema": {}, "metadata": []}]}'
+
+
+@pytest.mark.parametrize(
+    "catalog", ["", "{bad", "[]", "{}", '{"streams": 5}', '{"streams": [{}]}', '{"streams": [1]}', NAMELESS]
+)
 def test_a_catalog_that_is_none_is_told(tap_runner: TapRunner, catalog: str) -> None:
     last = failed_in_one_line(tap_runner.run(config=CLOSED, catalog=catalog))
     assert "is not a Singer catalog" in last
