@@ -11,6 +11,8 @@ from pathlib import Path
 from tap_auditlogs.core.settings import config_jsonschema
 from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors import VENDORS
+from tests.faults.catalogue import ALL
+from tests.faults.coverage import chapters
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +34,11 @@ def streams_table() -> str:
     return _table(("Stream", "Key", "Replication", "What it holds"), rows)
 
 
+def faults_table() -> str:
+    """Render how many cases of the fault suite are covered, and how many cannot happen to a vendor."""
+    return _table(("What goes wrong", "Cases", *ALL), chapters())
+
+
 def with_tables(text: str) -> str:
     """Put the tables into a README.
 
@@ -41,7 +48,11 @@ def with_tables(text: str) -> str:
     Returns:
         The same with what the code says between the markers.
     """
-    for name, table in (("streams", streams_table()), ("settings", settings_table())):
+    for name, table in (
+        ("streams", streams_table()),
+        ("settings", settings_table()),
+        ("faults", faults_table()),
+    ):
         before, begin, rest = text.partition(f"<!-- {name}:begin -->")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
         if not (begin and end):

@@ -22,6 +22,20 @@ class Case(t.NamedTuple):
     fault: str
 
 
+CHAPTERS: t.Final = {
+    "A": "Crash, checkpoint, resume",
+    "B": "Cursor, ordering, time",
+    "C": "Pagination",
+    "D": "HTTP and transport",
+    "E": "Authentication",
+    "F": "Files",
+    "G": "Data and schema",
+    "H": "State",
+    "I": "Process and standard output",
+    "J": "Secrets and network safety",
+}
+"""By the first letter of the cases' numbers."""
+
 CASES: t.Final = {
     "A1": Case(0, "SIGKILL after row k for every k"),
     "A2": Case(0, "Restart from each STATE emitted, not only the last (CAT idea)"),

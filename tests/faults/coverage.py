@@ -10,7 +10,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from tests.faults.catalogue import ALL, CASES, ELSEWHERE, NOT_APPLICABLE
+from tests.faults.catalogue import ALL, CASES, CHAPTERS, ELSEWHERE, NOT_APPLICABLE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,21 @@ def open_cases(priority: int) -> list[tuple[str, str]]:
         for vendor in ALL
         if case.priority == priority and (number, vendor) not in found and (number, vendor) not in NOT_APPLICABLE
     ]
+
+
+def chapters() -> Iterator[tuple[str, ...]]:
+    """Give, for each chapter, its name, how many cases it has, and of each vendor how many are covered."""
+    found = covered()
+    for letter, name in CHAPTERS.items():
+        numbers = [number for number in CASES if number.startswith(letter)]
+        yield name, str(len(numbers)), *(_count(numbers, vendor, found) for vendor in ALL)
+
+
+def _count(numbers: list[str], vendor: str, found: Covered) -> str:
+    done = sum((number, vendor) in found for number in numbers)
+    impossible = sum((number, vendor) in NOT_APPLICABLE for number in numbers)
+    parts = [str(done), f"{impossible} n/a", f"**{len(numbers) - done - impossible} open**"]
+    return ", ".join(part for part in parts if not part.startswith(("0 ", "**0 ")))
 
 
 def table() -> str:
