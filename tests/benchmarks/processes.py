@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-import time
+import sys
 import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+
+# A process inherits the peak memory of the one that starts it: here it is that of a bare interpreter.
+_LAUNCHER = """
+import json, resource, subprocess, sys, time
+started = time.monotonic()
+code = subprocess.call(sys.argv[1:])
+wall = time.monotonic() - started
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("", json.dumps([wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]), sep="\\n", file=sys.stderr)
+sys.exit(code)
+"""
 
 
 @dataclass(frozen=True)
@@ -55,18 +67,16 @@ def measure(command: Sequence[str], *, env: dict[str, str] | None = None) -> Mea
     Raises:
         RuntimeError: If it fails.
     """
-    started = time.monotonic()
     with subprocess.Popen(
-        command,
+        [sys.executable, "-S", "-c", _LAUNCHER, *command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={**os.environ, **(env or {})},
     ) as process:
-        errors = t.cast("t.IO[bytes]", process.stderr).read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
+        _, errors = process.communicate()
+    log, _, usage = errors.decode(errors="replace").rstrip().rpartition("\n")
     if process.returncode != 0:
-        msg = f"{command[0]} ended with {process.returncode}:\n{errors.decode(errors='replace')[-3000:]}"
+        msg = f"{command[0]} ended with {process.returncode}:\n{log[-3000:]}"
         raise RuntimeError(msg)
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    wall_seconds, cpu_seconds, peak_kib = json.loads(usage)
+    return Measured(wall_seconds, cpu_seconds, peak_kib / 1024)
