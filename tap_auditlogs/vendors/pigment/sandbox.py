@@ -105,6 +105,7 @@ class _Cursor:
     page: int
     generation: int
     issued: float | None
+    order: str
 
 
 class _BadRequestError(Exception):
@@ -282,7 +283,8 @@ class PigmentSandbox(VendorSandbox):
         since_text, cursor = self._read_parameters(parameters)
         since = self._read_since(since_text)
         snapshot = cursor.newest_sequence if cursor and self.snapshot else self._next_sequence
-        walk = self._walk(since, snapshot)
+        order = cursor.order if cursor else self.order
+        walk = self._walk(since, snapshot, order)
         page = cursor.page if cursor else 1
         begin = cursor.offset if cursor else 0
         end = begin if page in self.empty_pages else min(begin + self.page_size, len(walk))
@@ -294,17 +296,17 @@ class PigmentSandbox(VendorSandbox):
             b"true" if more else b"false",
         ]
         if more and page != self.page_without_cursor:
-            parts += [b',"nextEventsCursor":', encode(self._next_cursor(since_text, snapshot, page, end))]
+            parts += [b',"nextEventsCursor":', encode(self._next_cursor(since_text, snapshot, page, end, order))]
         parts.append(b"}")
         return json_response(b"".join(parts))
 
-    def _walk(self, since: int, snapshot: int) -> list[bytes]:
+    def _walk(self, since: int, snapshot: int, order: str) -> list[bytes]:
         """Give the events of a walk, in order. Remembered, because each of its pages asks for them."""
-        key = (since, snapshot, self.order)
+        key = (since, snapshot, order)
         if key not in self._walks:
             start = bisect.bisect_left(self._events, since, key=_by_ingestion)
             walk = [event.body for event in self._events[start:] if event.sequence < snapshot]
-            if self.order == "descending":
+            if order == "descending":
                 walk.reverse()
             while len(self._walks) >= _REMEMBERED_WALKS:
                 del self._walks[next(iter(self._walks))]
@@ -344,11 +346,11 @@ class PigmentSandbox(VendorSandbox):
             return datetime.fromisoformat(text)
         return None
 
-    def _next_cursor(self, since: str, snapshot: int, page: int, offset: int) -> str:
+    def _next_cursor(self, since: str, snapshot: int, page: int, offset: int, order: str) -> str:
         if self.cursor_loop is not None and page > self.cursor_loop:
             page, offset = 1, self.page_size
         issued = None if self.cursor_lifetime is None else self.world.now().timestamp()
-        cursor = _Cursor(since, snapshot, offset, page + 1, self._generation, issued)
+        cursor = _Cursor(since, snapshot, offset, page + 1, self._generation, issued, order)
         content = json.dumps(vars(cursor)).encode()
         return _CURSOR_MARK + base64.b64encode(self._mac(content) + content).decode()
 
