@@ -8,13 +8,22 @@ import os
 import typing as t
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from isal import igzip, isal_zlib
 
 from tap_auditlogs.vendors.index_exchange.bulk.cells import find_rows, find_text_end
 from tap_auditlogs.vendors.index_exchange.bulk.jit import as_array
-from tap_auditlogs.vendors.index_exchange.reading import Decompressed, RowReader, cap_size, read_header, size_of
+from tap_auditlogs.vendors.index_exchange.reading import (
+    Decompressed,
+    RowReader,
+    UnreadableFileError,
+    cap_size,
+    check_header,
+    read_header,
+    size_of,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -90,7 +99,6 @@ class _Blocks:
 
     Attributes:
         header: The names of the columns.
-        rest: The bytes that are left to the ordinary path; None while all is regular.
     """
 
     def __init__(self, content: t.BinaryIO, block_bytes: int) -> None:
@@ -100,21 +108,22 @@ class _Blocks:
         self._block_bytes = block_bytes
         self._ahead = b""
         self._rows = 0
-        self.rest: _Chain | None = None
+        self._left: _Chain | None = None
+        self._whole: Rest | None = None
         self.header = self._read_header()
 
     def __iter__(self) -> Iterator[Block]:
-        while self.rest is None:
+        while self._left is None and self._whole is None:
             data = self._read_ahead()
             end, rows = find_rows(as_array(data))
-            while not end and len(data) < LARGEST_BLOCK and (more := self._bytes.take(len(data))):
+            while not end and (more := self._take_as_much(data)):
                 data += more
                 end, rows = find_rows(as_array(data))
             if not data:
                 return
             if not end:
                 self._ahead = b""
-                if len(data) >= LARGEST_BLOCK or data.count(b'"') % 2:  # a row without an end
+                if len(data) == LARGEST_BLOCK or data.count(b'"') % 2:  # a row without an end
                     self.leave(data)
                     return
                 data, end, rows = data + b"\n", len(data) + 1, 1  # the last row, which has no line feed
@@ -128,21 +137,43 @@ class _Blocks:
         Args:
             data: What has been taken from it but was not used.
         """
-        self.rest = _Chain(data, self.rest or _Chain(self._ahead, self._bytes))
+        self._left = _Chain(data, self._left or _Chain(self._ahead, self._bytes))
+
+    def rest(self, rows_before: int) -> Rest | None:
+        """Return what is left to the ordinary path; None if that is nothing.
+
+        Args:
+            rows_before: How many rows are done.
+        """
+        if self._left is None:
+            return self._whole
+        reader = RowReader(self._left, first_line=rows_before + 2)
+        return Rest(self.header, rows_before, reader, reader.rows())
 
     def _read_ahead(self) -> bytes:
-        return self._ahead + self._bytes.take(max(self._block_bytes - len(self._ahead), 1 << 16))
+        return self._ahead + self._bytes.take(max(self._block_bytes - len(self._ahead), 1))
+
+    def _take_as_much(self, data: bytes) -> bytes:
+        return self._bytes.take(min(len(data), LARGEST_BLOCK - len(data)))
 
     def _read_header(self) -> list[str]:
         data = self._read_ahead()
+        while b"\n" not in data and (more := self._take_as_much(data)):
+            data += more
         end = data.find(b"\n") + 1
-        while end and data.count(b'"', 0, end) % 2:  # within quotes
-            end = data.find(b"\n", end) + 1
-        end = end or len(data)
-        self._ahead = data[end:]
-        header = read_header(RowReader(_Chain(data[:end], None)).rows())
-        if len(header) < 2:  # then a blank line would be a row with a blank cell
-            self.leave(b"")
+        with suppress(UnreadableFileError):
+            reader = RowReader(_Chain(data[:end], None))
+            rows = list(reader.rows())
+            if end and len(rows) == 1 and len(rows[0]) > 1 and not reader.odd:
+                check_header(rows[0])
+                self._ahead = data[end:]
+                return rows[0]
+        # It spans lines, or ends with a lone CR, or blank lines come first; or it has one column, so that a blank line
+        # would be a row with a blank cell; or it is none, which the ordinary path says best.
+        reader = RowReader(_Chain(data, self._bytes))
+        further = reader.rows()
+        header = read_header(further)
+        self._whole = Rest(header, 0, reader, further)
         return header
 
 
@@ -213,10 +244,7 @@ class Conversion(t.Generic[TResult]):
 
     def rest(self) -> Rest | None:
         """Return what is left when there are no more results; None if that is nothing."""
-        if self._blocks.rest is None:
-            return None
-        reader = RowReader(self._blocks.rest, first_line=self.rows + 2)
-        return Rest(self.header, self.rows, reader, reader.rows())
+        return self._blocks.rest(self.rows)
 
     def _in_threads(self) -> Iterator[Converted[TResult]]:
         with ThreadPoolExecutor(self._threads, thread_name_prefix="index-exchange-bulk") as pool:

@@ -16,6 +16,7 @@ from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, compiled
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+WORD_BYTES: t.Final = 8
 CHUNK_BYTES: t.Final = 64
 _CHUNK = ir.VectorType(ir.IntType(8), CHUNK_BYTES)
 
@@ -42,6 +43,15 @@ def _copy(_context: t.Any, source: t.Any, start: t.Any, target: t.Any, position:
         return context.get_dummy_value()
 
     return types.void(source, start, target, position, size), generate
+
+
+@intrinsic
+def _load_word(_context: t.Any, data: t.Any, at: t.Any) -> t.Any:
+    def generate(context: t.Any, builder: t.Any, signature: t.Any, arguments: t.Any) -> t.Any:
+        first = builder.gep(context.make_array(signature.args[0])(context, builder, arguments[0]).data, [arguments[1]])
+        return builder.load(builder.bitcast(first, ir.IntType(8 * WORD_BYTES).as_pointer()), align=1)
+
+    return types.uint64(data, at), generate
 
 
 def _mask_of(is_wanted: Callable[[t.Any, t.Any], t.Any]) -> t.Any:
@@ -81,6 +91,8 @@ borrowed = t.cast("Callable[[TArray], TArray]", _borrowed)
 Whoever called the outermost compiled function has to hold the array.
 """
 _copy_bytes = t.cast("Callable[[Bytes, int, Bytes, int, int], None]", _copy)
+load_word = t.cast("Callable[[Bytes, int], np.uint64]", _load_word)
+"""Read the eight bytes from a position on, which have to be there, as one number."""
 mask_of_separators = t.cast(
     "Callable[[Bytes, int], np.uint64]", _mask_of(lambda builder, chunk: _is_any(builder, chunk, b',\n\r"'))
 )

@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 
 Bytes: t.TypeAlias = npt.NDArray[np.uint8]
 Integers: t.TypeAlias = npt.NDArray[np.int64]
+Words: t.TypeAlias = npt.NDArray[np.uint64]
 Flags: t.TypeAlias = npt.NDArray[np.bool_]
 
 TFunction = t.TypeVar("TFunction", bound="Callable[..., t.Any]")
@@ -35,8 +36,8 @@ def _cache_folder() -> Path | None:
     for parent in (configured, Path(__file__).with_name("__pycache__"), "~/.cache/tap-auditlogs"):
         if not parent:
             continue
-        folder = Path(parent).expanduser() / name
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):  # the latter if nobody knows of a home
+            folder = Path(parent).expanduser() / name
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
                 return folder
@@ -49,10 +50,18 @@ if _CACHE_FOLDER is not None:
 
 
 class _Cache(FunctionCache):
-    """Keeps machine code if it can."""
+    """Keeps machine code if it can, and finds it if it is sound; otherwise it is compiled anew."""
+
+    def load_overload(self, signature: t.Any, *args: t.Any) -> t.Any:
+        with suppress(Exception):  # reading a damaged file may raise anything
+            found: t.Any = super().load_overload(signature, *args)  # type: ignore[no-untyped-call] # numba has few types
+            # Two processes that save at the same time may give two versions of a function the same file.
+            if found is not None and found.signature.args == signature:
+                return found
+        return None
 
     def save_overload(self, *args: t.Any) -> None:
-        with suppress(OSError):  # the disk is full: then the next process compiles anew
+        with suppress(Exception):  # the disk is full, or what is there already is damaged
             super().save_overload(*args)  # type: ignore[no-untyped-call] # numba has few types
 
 
@@ -70,7 +79,8 @@ def compiled(function: TFunction) -> TFunction:
     """
     dispatcher: t.Any = numba.njit(nogil=True, forceinline=True, error_model="numpy")(function)
     if _CACHE_FOLDER is not None:
-        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call] # noqa: SLF001 - as `cache=True` does
+        with suppress(RuntimeError):  # it cannot be written after all
+            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call] # noqa: SLF001 - as `cache=True` does
     return t.cast("TFunction", dispatcher)
 
 

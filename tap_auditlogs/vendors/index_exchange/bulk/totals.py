@@ -16,8 +16,8 @@ from tap_auditlogs.vendors.index_exchange.bulk.cells import (
     parse_decimal,
     split_row,
 )
-from tap_auditlogs.vendors.index_exchange.bulk.intrinsics import borrowed
-from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Integers, as_array, compiled
+from tap_auditlogs.vendors.index_exchange.bulk.intrinsics import WORD_BYTES, borrowed, load_word
+from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Integers, Words, as_array, compiled
 from tap_auditlogs.vendors.index_exchange.hourly import EXACT, MEASURES, Totals, total_further_rows
 from tap_auditlogs.vendors.index_exchange.reading import REPLACEMENT
 
@@ -35,7 +35,8 @@ _LARGEST_AMOUNT = 10**9
 """Of larger ones, 64 bits might not hold the sum of a file."""
 _WHOLE = 10**SCALE
 
-_HASH_START, _HASH_FACTOR = 0xCBF29CE484222325 - (1 << 64), 0x100000001B3  # FNV-1a
+# FNV-1a, by words instead of bytes, with the upper half mixed into the lower.
+_HASH_START, _HASH_FACTOR, _HALF = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3), np.uint64(32)
 
 _DONE, _FULL, _IRREGULAR = range(3)
 _ROWS, _SUMS = 0, 1
@@ -54,7 +55,7 @@ class _Groups(t.NamedTuple):
     """
 
     slots: Integers
-    hashes: Integers
+    hashes: Words
     keys: Bytes
     key_ends: Integers
     totals: Integers
@@ -64,7 +65,7 @@ class _Groups(t.NamedTuple):
 def _make_groups(groups: int, key_bytes: int) -> _Groups:
     return _Groups(
         np.full(2 * groups, -1, np.int64),
-        np.empty(groups, np.int64),
+        np.empty(groups, np.uint64),
         np.empty(key_bytes, np.uint8),
         np.zeros(groups + 1, np.int64),
         np.zeros((groups, 1 + 2 * len(MEASURES)), np.int64),
@@ -96,7 +97,7 @@ def _add_rows(
         if row_end == IRREGULAR or not _read_amounts(data, starts, stops, measures, amounts):
             return _IRREGULAR, at, rows
         key_start = groups.key_ends[groups.used[0]]
-        has_room = key_start + row_end - at + _SIZE_BYTES * dimensions.size <= groups.keys.size
+        has_room = key_start + row_end - at + _SIZE_BYTES * dimensions.size + WORD_BYTES <= groups.keys.size
         if not has_room or groups.used[0] == groups.hashes.size:
             return _FULL, at, rows
         group = _find_group(groups, _write_key(groups, data, starts, stops, dimensions, key_start))
@@ -133,7 +134,7 @@ def _add_amount(totals: Integers, place: int, units: int, parts: int) -> None:
 
 @compiled
 def _write_key(groups: _Groups, data: Bytes, starts: Integers, stops: Integers, dimensions: Integers, at: int) -> int:
-    """Write the key of a row behind those of all groups; returns where it ends."""
+    """Write the key of a row behind those of all groups, in whole words; returns where it ends."""
     for place in range(dimensions.size):
         column = dimensions[place]
         end = copy_text(data, starts[column], stops[column], groups.keys, at + _SIZE_BYTES)
@@ -141,6 +142,9 @@ def _write_key(groups: _Groups, data: Bytes, starts: Integers, stops: Integers, 
         for byte in range(_SIZE_BYTES):
             groups.keys[at + byte] = (size >> (8 * byte)) & 255
         at = end
+    while at % WORD_BYTES:
+        groups.keys[at] = 0
+        at += 1
     return at
 
 
@@ -150,8 +154,9 @@ def _find_group(groups: _Groups, key_end: int) -> int:
     new = groups.used[0]
     key_start = groups.key_ends[new]
     hashed = _HASH_START
-    for place in range(key_start, key_end):
-        hashed = (hashed ^ groups.keys[place]) * _HASH_FACTOR
+    for place in range(key_start, key_end, WORD_BYTES):
+        hashed = (hashed ^ load_word(groups.keys, place)) * _HASH_FACTOR
+        hashed ^= hashed >> _HALF
     slot = _first_slot(groups, hashed)
     while groups.slots[slot] >= 0:
         group = groups.slots[slot]
@@ -166,8 +171,8 @@ def _find_group(groups: _Groups, key_end: int) -> int:
 
 
 @compiled
-def _first_slot(groups: _Groups, hashed: int) -> int:
-    return (hashed ^ (hashed >> 32)) & (groups.slots.size - 1)
+def _first_slot(groups: _Groups, hashed: np.uint64) -> int:
+    return int(np.int64(hashed & np.uint64(groups.slots.size - 1)))
 
 
 @compiled
@@ -175,8 +180,8 @@ def _is_same_key(groups: _Groups, group: int, key_start: int, key_end: int) -> b
     other = groups.key_ends[group]
     if groups.key_ends[group + 1] - other != key_end - key_start:
         return False
-    for place in range(key_end - key_start):
-        if groups.keys[other + place] != groups.keys[key_start + place]:
+    for place in range(0, key_end - key_start, WORD_BYTES):
+        if load_word(groups.keys, other + place) != load_word(groups.keys, key_start + place):
             return False
     return True
 
@@ -213,9 +218,12 @@ class _Grouper:
         self._dimensions = np.array([header.index(name) for name in dimensions if name in header], np.int64)
         self._measures = np.array([header.index(name) if name in header else -1 for name in MEASURES], np.int64)
         self._groups = _make_groups(_FIRST_GROUPS, _FIRST_KEY_BYTES)
+        self._is_over = False
 
     def convert(self, block: Block) -> Converted[None]:
-        """Add the rows of a block."""
+        """Add the rows of a block, or none if a block before it was not regular: the ordinary path adds them all."""
+        if self._is_over:
+            return Converted(None, 0, 0)
         data = as_array(block.data)
         at, added = 0, 0
         while True:
@@ -224,8 +232,9 @@ class _Grouper:
             )
             added += rows
             if outcome != _FULL:
+                self._is_over = outcome == _IRREGULAR
                 return Converted(None, added, at)
-            self._groups = _enlarge(self._groups, data.size + _SIZE_BYTES * len(self._dimensions))
+            self._groups = _enlarge(self._groups, data.size + _SIZE_BYTES * len(self._dimensions) + WORD_BYTES)
 
     def groups(self) -> dict[Group, Totals]:
         """Return what was added."""
