@@ -2,6 +2,8 @@
 
 from tap_auditlogs.core.vendor import Vendor
 from tap_auditlogs.vendors.index_exchange.client import connect
+from tap_auditlogs.vendors.index_exchange.files import Files
+from tap_auditlogs.vendors.index_exchange.hourly_stream import Hourly
 from tap_auditlogs.vendors.index_exchange.mappings import (
     Buyers,
     Campaigns,
@@ -11,8 +13,8 @@ from tap_auditlogs.vendors.index_exchange.mappings import (
     Partners,
     Sites,
 )
+from tap_auditlogs.vendors.index_exchange.rows import Bids, Impressions
 from tap_auditlogs.vendors.index_exchange.settings import SETTINGS, check_settings
-from tap_auditlogs.vendors.index_exchange.streams import Bids, Files, Hourly, Impressions
 
 VENDOR = Vendor(
     name="index_exchange",

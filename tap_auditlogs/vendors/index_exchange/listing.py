@@ -55,7 +55,7 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of one event type.
+    """What lists name.
 
     Attributes:
         files: Those that can be asked for.

@@ -1,0 +1,109 @@
+"""Which files are available: asks for the lists, and warns of hours that they do not have."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+from tap_auditlogs.vendors.index_exchange.listing import PATHS, ListedFile, Listing, read_listing
+from tap_auditlogs.vendors.index_exchange.manifest import LATENESS, missing_hours
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
+
+# Vendor page: file generation pauses after 35 days without a call, and is not made up for.
+PAUSE_AFTER = timedelta(days=35)
+
+_HOURS_NAMED = 5
+
+
+class AvailableFiles:
+    """The files that the vendor lists."""
+
+    def __init__(self, client: IndexExchangeClient, event_types: Sequence[str], logger: logging.Logger) -> None:
+        """Set up; nothing is sent.
+
+        Args:
+            client: Speaks to the vendor.
+            event_types: Whose files to ask for.
+            logger: Told what the lists do not have.
+        """
+        self._client = client
+        self._event_types = event_types
+        self._logger = logger
+
+    def list_all(self, wants_hour: Callable[[datetime], bool]) -> Listing:
+        """Ask for all lists.
+
+        Args:
+            wants_hour: Whether it matters that an hour has no file.
+
+        Returns:
+            The files in the order in which they are read, and the faults of all lists.
+
+        Raises:
+            ProtocolError: If an answer is no list, or not the whole one.
+        """
+        files: list[ListedFile] = []
+        faults: list[str] = []
+        for event_type in dict.fromkeys(self._event_types):
+            listing = self._list(event_type)
+            files += listing.files
+            faults += listing.faults
+            self._warn_of_pause(event_type, listing.files)
+        for fault in faults:
+            self._logger.error("index_exchange: %s. It is left for the next run.", fault)
+        self._warn_of_holes(files, wants_hour)
+        return Listing(sorted(files, key=lambda file: file.key), faults)
+
+    def list_again(self, file: ListedFile) -> ListedFile | None:
+        """Ask again for the list that a file is of.
+
+        Args:
+            file: The file as it was listed.
+
+        Returns:
+            The file as it is listed now; None if nothing else than before is said of it.
+
+        Raises:
+            ProtocolError: If the answer is no list, or not the whole one.
+        """
+        listing = self._list(file.key.event_type)
+        current = next((listed for listed in listing.files if listed.key == file.key), None)
+        if current is None or (current.md5, current.url) == (file.md5, file.url) or current.parts != file.parts:
+            return None
+        return current
+
+    def _list(self, event_type: str) -> Listing:
+        return read_listing(self._client.get(PATHS[event_type], what=f"list of {event_type} files"), event_type)
+
+    def _warn_of_pause(self, event_type: str, files: Sequence[ListedFile]) -> None:
+        newest = max((file.key.hour for file in files), default=None)
+        if newest is None or newest < self._client.server_time() - 2 * LATENESS:
+            self._logger.warning(
+                "The newest listed file of %s is of %s. Index Exchange generates files only where that is enabled, and "
+                "pauses after %d days without a call; hours in between are not made up for.",
+                event_type,
+                "no hour at all" if newest is None else f"{newest:%Y-%m-%d %H:00}",
+                PAUSE_AFTER.days,
+            )
+
+    def _warn_of_holes(self, files: Sequence[ListedFile], wants_hour: Callable[[datetime], bool]) -> None:
+        hours: dict[str, set[datetime]] = {}
+        for file in files:
+            hours.setdefault(file.key.group, set()).add(file.key.hour)
+        settled = self._client.server_time() - LATENESS
+        for group, there in hours.items():
+            holes = [hour for hour in missing_hours(there) if hour < settled and wants_hour(hour)]
+            if holes:
+                self._logger.warning(
+                    "No file of %s is listed for %d hours between others, older than they should be to appear: %s%s.",
+                    group,
+                    len(holes),
+                    ", ".join(f"{hour:%Y-%m-%dT%H}" for hour in holes[:_HOURS_NAMED]),
+                    ", ..." if len(holes) > _HOURS_NAMED else "",
+                )

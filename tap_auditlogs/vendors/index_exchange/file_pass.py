@@ -1,0 +1,187 @@
+"""The pass over files: each is downloaded once, ahead of its turn, and given to all that need it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from functools import cached_property
+
+from tap_auditlogs.core.errors import ApiError, CredentialsError, TapError, TransientError
+from tap_auditlogs.vendors.index_exchange.archive import Archive
+from tap_auditlogs.vendors.index_exchange.download import Downloader, Prefetcher
+from tap_auditlogs.vendors.index_exchange.manifest import Work
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+    from concurrent.futures import Future
+
+    from tap_auditlogs.core.vendor import Settings
+    from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
+    from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
+    from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
+    from tap_auditlogs.vendors.index_exchange.listing import ListedFile
+
+_FAILURES_IN_A_ROW = 3
+"""So many files in a row that a server does not give, after all tries, mean that it gives none."""
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """What there is to do with a file.
+
+    Attributes:
+        file: The file.
+        works: What to do.
+    """
+
+    file: ListedFile
+    works: frozenset[Work]
+
+    @property
+    def download(self) -> ListedFile | None:
+        """The file, if its bytes are needed."""
+        return self.file if self.works - {Work.RECORD} else None
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What came of a task.
+
+    Attributes:
+        file: The file as it was worked on; it may have been listed anew.
+        finished: The work that is done.
+        failure: Why the rest is not.
+    """
+
+    file: ListedFile
+    finished: AbstractSet[Work] = frozenset()
+    failure: TapError | None = None
+
+
+class FilePass:
+    """Does what is due with the files of one run."""
+
+    def __init__(
+        self,
+        client: IndexExchangeClient,
+        settings: Settings,
+        available: AvailableFiles,
+        readers: Sequence[FileReader],
+        logger: logging.Logger,
+    ) -> None:
+        """Set up; nothing is sent.
+
+        Args:
+            client: Speaks to the vendor.
+            settings: Index Exchange's settings.
+            available: Lists files again.
+            readers: The streams that are made of files.
+            logger: Told when files are listed again.
+        """
+        self._settings = settings
+        self._available = available
+        self._readers = readers
+        self._logger = logger
+        self._downloader = Downloader(client)
+
+    def outcomes(self, tasks: Iterable[FileTask]) -> Iterator[FileOutcome]:
+        """Work through files; one that fails does not keep the others from being read.
+
+        Args:
+            tasks: The tasks, taken as the downloads proceed.
+
+        Yields:
+            What came of each, in their order.
+
+        Raises:
+            TapError: If no file is to be had any more.
+        """
+        given_up_in_a_row = 0
+        with Prefetcher[FileTask](self._downloader, self._settings["max_concurrency"]) as prefetcher:
+            for task, download in prefetcher.results(tasks):
+                try:
+                    file, content = self._content(task, download)
+                except CredentialsError:
+                    raise
+                except TapError as error:
+                    given_up_in_a_row += isinstance(error.__cause__, TransientError)
+                    if _is_about_all_files(error) or given_up_in_a_row >= _FAILURES_IN_A_ROW:
+                        raise
+                    outcome = FileOutcome(task.file, failure=error)
+                else:
+                    given_up_in_a_row = 0
+                    outcome = self._work_on(FileTask(file, task.works), content)
+                yield outcome
+
+    def try_out(self, file: ListedFile) -> None:
+        """Give a file to its streams, and do nothing else with it.
+
+        Args:
+            file: The file.
+
+        Raises:
+            TapError: If it cannot be had or read.
+        """
+        with self._downloader.download(file) as content:
+            for _ in self._write(FileTask(file, frozenset(Work)), content):
+                pass
+
+    def _content(self, task: FileTask, download: Future[t.BinaryIO] | None) -> tuple[ListedFile, t.BinaryIO | None]:
+        """Wait for a file; if it cannot be had as listed, list again: it may have been replaced, or its URL be old."""
+        if download is None:
+            return task.file, None
+        try:
+            return task.file, download.result()
+        except CredentialsError:
+            raise
+        except ApiError as error:
+            if _is_about_all_files(error):
+                raise
+            self._logger.warning("%s. Listing the files again.", error)
+            file = self._available.list_again(task.file)
+            if file is None:
+                raise
+            return file, self._downloader.download(file)
+
+    def _work_on(self, task: FileTask, content: t.BinaryIO | None) -> FileOutcome:
+        finished: set[Work] = set()
+        failure: TapError | None = None
+        try:
+            for work in self._do(task, content):
+                finished.add(work)
+        except TapError as error:
+            failure = error
+        finally:
+            if content is not None:
+                content.close()
+        return FileOutcome(task.file, finished, failure)
+
+    def _do(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[Work]:
+        """Do the work on a file; its own record comes when the rows that it stands for are there."""
+        if content is not None:
+            yield from self._write(task, content)
+        if Work.RECORD in task.works:
+            yield Work.RECORD
+        if Work.ARCHIVE in task.works and content is not None:
+            if not self._archive.holds(task.file):
+                content.seek(0)
+                self._archive.keep(task.file, content)
+            yield Work.ARCHIVE
+
+    def _write(self, task: FileTask, content: t.BinaryIO) -> Iterator[Work]:
+        for reader in self._readers:
+            if reader.work in task.works and reader.event_type == task.file.key.event_type:
+                content.seek(0)
+                reader.write_file(task.file, content)
+                yield reader.work
+
+    @cached_property
+    def _archive(self) -> Archive:
+        return Archive(self._settings["archive_url"], self._settings.get("archive_options") or {})
+
+
+def _is_about_all_files(error: TapError) -> bool:
+    """Tell whether an error says more about the vendor's mood than about a file."""
+    return isinstance(error, ApiError) and error.status == 429  # noqa: PLR2004 - Too Many Requests

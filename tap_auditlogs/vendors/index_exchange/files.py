@@ -1,0 +1,266 @@
+"""The stream of files, whose pass serves all streams made of files.
+
+`Files` lists the files, has each that is due downloaded once and given to every stream that needs it, writes its own
+record last, and then a STATE. What was finished is in the manifest, file by file and stream by stream, so that a
+stream selected later starts where it has to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from contextlib import ExitStack
+from datetime import date
+from functools import cached_property
+
+from singer_sdk import typing as th
+
+from tap_auditlogs.core.errors import StateError, TapError
+from tap_auditlogs.core.stream import AuditStream
+from tap_auditlogs.core.times import format_timestamp
+from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
+from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
+from tap_auditlogs.vendors.index_exchange.file_pass import FilePass, FileTask
+from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
+from tap_auditlogs.vendors.index_exchange.manifest import RETENTION, FileKey, Manifest, Work, work_due
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_auditlogs.core.state import Bookmark
+    from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
+    from tap_auditlogs.vendors.index_exchange.listing import ListedFile
+
+_MANIFEST = "manifest"
+_LISTED_ON = "listed_on"
+_FINGERPRINTS = {Work.HOURLY: "hourly", Work.ARCHIVE: "archive"}
+_FILES_NAMED = 5
+
+_SOURCE_NAMES = {
+    "subscription_name": "subscriptionName",
+    "date_created": "dateCreated",
+    "file_size": "fileSize",
+    "download_status": "downloadStatus",
+}
+
+
+class FilesFailedError(TapError):
+    """Some files are left for the next run."""
+
+
+def _listed_name(name: str) -> str:
+    return _SOURCE_NAMES.get(name, name)
+
+
+class Files(AuditStream):
+    """The available files, and the pass over them that serves all streams made of files."""
+
+    name = "index_exchange_files"
+    primary_keys = ("event_type", "subscription_id", "hour", "part")
+    replication_key = "md5sum"
+    source_name: t.ClassVar[Callable[[str], str]] = staticmethod(_listed_name)
+    derived_properties = ("event_type", "subscription_id", "hour", "part", "parts", "md5sum")
+    schema = th.PropertiesList(
+        th.Property("event_type", th.StringType(nullable=False), required=True, description="impressions or bids."),
+        th.Property(
+            "subscription_id", th.IntegerType(nullable=False), required=True, description="Tells subscriptions apart."
+        ),
+        th.Property("subscription_name", th.StringType, description="Its label."),
+        th.Property("hour", th.DateTimeType(nullable=False), required=True, description="The hour that it covers."),
+        th.Property("part", th.IntegerType(nullable=False), required=True, description="Of the hour's files, from 0."),
+        th.Property(
+            "parts",
+            th.IntegerType,
+            description="How many files the hour has now. A part that is gone gets a last record, whose part is not "
+            "below it.",
+        ),
+        th.Property("md5sum", th.StringType, description="Of the current version; null for a part that is gone."),
+        th.Property("date_created", th.DateTimeType, description="When it was generated."),
+        th.Property("expires", th.DateTimeType, description="When the vendor purges it."),
+        th.Property("file_size", th.IntegerType, description="Bytes, compressed."),
+        th.Property("download_status", th.StringType, description="What the vendor thinks this account has read."),
+        ADDITIONAL_PROPERTIES,
+    ).to_dict()
+
+    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
+        """Work through the files that are due, oldest hour first.
+
+        Args:
+            context: None.
+
+        Yields:
+            The record of each finished file.
+
+        Raises:
+            FilesFailedError: At the end, if files are left for the next run.
+        """
+        with ExitStack() as stack:
+            for stream in self._readers:
+                stack.enter_context(stream.being_written())
+            yield from self._read_files()
+
+    def _read_files(self) -> Iterator[list[Record]]:
+        available = AvailableFiles(self._client, self.settings["event_types"], self.logger)
+        file_pass = FilePass(self._client, self.settings, available, self._readers, self.logger)
+        listing = available.list_all(self._wants_hour)
+        files, failures = listing.files, list(listing.faults)
+        if self.ABORT_AT_RECORD_COUNT is not None:
+            yield self._try_newest(files, file_pass)
+            return
+        manifest = self._manifest(files)
+        yield from self._follow_parts(files, manifest)
+        for outcome in file_pass.outcomes(self._tasks(files, manifest)):
+            file, finished = outcome.file, outcome.finished
+            if Work.RECORD in finished:
+                yield [self._record(file)]
+            if finished:
+                manifest.finish(file.key, file.md5, finished, parts=file.parts)
+                self._save(manifest)
+            if outcome.failure is not None:
+                self.logger.error("%s. It is left for the next run.", outcome.failure)
+                failures.append(f"{file.key}: {outcome.failure}")
+        self.bookmark.advance(None, **{_LISTED_ON: self._client.server_time().date().isoformat()})
+        self._save(manifest)
+        if failures:
+            named = "; ".join(failures[:_FILES_NAMED])
+            more = f"; and {len(failures) - _FILES_NAMED} more" if len(failures) > _FILES_NAMED else ""
+            msg = f"{len(failures)} files are left for the next run: {named}{more}"
+            raise FilesFailedError(msg)
+
+    def _tasks(self, files: Iterable[ListedFile], manifest: Manifest) -> Iterator[FileTask]:
+        for file in files:
+            works = work_due(
+                file.key,
+                file.md5,
+                manifest,
+                self._works(file.key.event_type),
+                start=self.start_date,
+                end=self.end_date,
+            )
+            if works:
+                yield FileTask(file, works)
+
+    def _works(self, event_type: str) -> set[Work]:
+        """Tell what the settings and the selection want of the files of an event type."""
+        works = {Work.RECORD} if self.selected else set()
+        works |= {stream.work for stream in self._readers if stream.event_type == event_type}
+        return works | ({Work.ARCHIVE} if "archive_url" in self.settings else set())
+
+    def _try_newest(self, files: Iterable[ListedFile], file_pass: FilePass) -> list[Record]:
+        """For `--test`: read the beginning of one file of each event type; nothing is archived or remembered."""
+        newest = {file.key.event_type: file for file in files}
+        for file in newest.values():
+            file_pass.try_out(file)
+        return [self._record(file) for file in newest.values()]
+
+    def _wants_hour(self, hour: datetime) -> bool:
+        after_start = self.start_date is None or hour >= self.start_date
+        return after_start and (self.end_date is None or hour < self.end_date)
+
+    @property
+    def _client(self) -> IndexExchangeClient:
+        return t.cast("IndexExchangeClient", self.connection.client)
+
+    @cached_property
+    def _readers(self) -> list[FileReader]:
+        """The selected streams that are made of files."""
+        children = [stream for stream in self.child_streams if isinstance(stream, FileReader) and stream.selected]
+        return [stream for stream in children if stream.event_type in self.settings["event_types"]]
+
+    # The manifest
+
+    def _manifest(self, files: Sequence[ListedFile]) -> Manifest:
+        """Load the manifest, and drop from it what no longer holds."""
+        self._warn_of_lost_hours()
+        manifest = Manifest.load(self.bookmark.note(_MANIFEST))
+        manifest.prune((file.key for file in files), self._client.server_time())
+        subjects: Mapping[Work, object] = {
+            stream.work: stream.subject for stream in self._readers if stream.subject is not None
+        }
+        if "archive_url" in self.settings:
+            subjects = {**subjects, Work.ARCHIVE: self.settings["archive_url"]}
+        for work, subject in subjects.items():
+            name, fingerprint = _FINGERPRINTS[work], _fingerprint(subject)
+            if self.bookmark.note(name) != fingerprint:
+                manifest.forget(work)
+                self.bookmark.advance(None, **{name: fingerprint})
+        return manifest
+
+    def _follow_parts(self, files: Iterable[ListedFile], manifest: Manifest) -> Iterator[list[Record]]:
+        """Where an hour has another number of parts than before, tell so of the parts that are gone."""
+        for file in files:
+            key = file.key
+            if key.part or not self._wants_hour(key.hour):
+                continue
+            vanished = manifest.vanished_parts(key.group, key.hour, file.parts) if self.selected else []
+            if vanished:
+                yield [self._tombstone(file, part) for part in vanished]
+            manifest.set_parts(key.group, key.hour, file.parts)
+            if vanished:
+                self._save(manifest)
+
+    def _save(self, manifest: Manifest) -> None:
+        self.bookmark.advance(None, **{_MANIFEST: manifest.dump()})
+        self.checkpoint()
+
+    def _warn_of_lost_hours(self) -> None:
+        listed_on = self.bookmark.note(_LISTED_ON)
+        if listed_on is None:
+            return
+        away = self._client.server_time().date() - date.fromisoformat(listed_on)
+        if away > RETENTION:
+            self.logger.warning(
+                "Index Exchange keeps files for %d days and was last asked on %s: those of hours until %s may be lost.",
+                RETENTION.days,
+                listed_on,
+                (self._client.server_time() - RETENTION).date(),
+            )
+
+    def check_bookmark(self, bookmark: Bookmark) -> None:
+        """Refuse a manifest that cannot be understood.
+
+        Args:
+            bookmark: The bookmark as loaded.
+
+        Raises:
+            StateError: If it cannot be understood.
+        """
+        if bookmark.value is not None:
+            msg = f"it holds a value, {bookmark.value!r:.60}, where this tap keeps a `{_MANIFEST}`"
+            raise StateError(msg)
+        try:
+            Manifest.load(bookmark.note(_MANIFEST))
+        except ValueError as error:
+            msg = f"its `{_MANIFEST}` cannot be read near {str(error)!a:.60}"
+            raise StateError(msg) from error
+        self.check_time(bookmark.note(_LISTED_ON))
+
+    # Records
+
+    def _record(self, file: ListedFile) -> Record:
+        record = self.shaper.shape(file.details)
+        return self._identified(record, file.key, file.parts, file.md5)
+
+    def _tombstone(self, file: ListedFile, part: int) -> Record:
+        key = FileKey(file.key.hour, file.key.event_type, file.key.subscription_id, part)
+        return self._identified(self.shaper.shape({}), key, file.parts, None)
+
+    @staticmethod
+    def _identified(record: Record, key: FileKey, parts: int, md5: str | None) -> Record:
+        return {
+            "event_type": key.event_type,
+            "subscription_id": key.subscription_id,
+            "hour": format_timestamp(key.hour),
+            "part": key.part,
+            "parts": parts,
+            "md5sum": md5,
+            **record,
+        }
+
+
+def _fingerprint(subject: object) -> str:
+    return hashlib.sha256(json.dumps(subject).encode()).hexdigest()[:16]
