@@ -5,7 +5,6 @@ import typing as t
 import pytest
 
 from tap_auditlogs.sandbox.server import Sandbox
-from tests.end_to_end.tap_runs import Clock, record_waits
 from tests.faults.proxy import FaultProxy, Stranger
 from tests.faults.subjects import SIZE, SUBJECTS, Subject, shrink
 
@@ -13,21 +12,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_auditlogs.sandbox.vendor import VendorSandbox
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "case(number, *vendors): covers a case of the catalogue, see COVERAGE.md")
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between tries of runs in this process; none of them is really waited."""
-    return record_waits(monkeypatch)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+    from tests.end_to_end.tap_runs import Clock
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 from functools import cached_property
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, TapError, TransientError
+from tap_auditlogs.core.errors import ApiError, CredentialsError, OutputError, TapError, TransientError
 from tap_auditlogs.vendors.index_exchange.archive import Archive
 from tap_auditlogs.vendors.index_exchange.download import Downloader, Prefetcher
 from tap_auditlogs.vendors.index_exchange.manifest import Work
@@ -151,6 +151,8 @@ class FilePass:
         try:
             for work in self._do(task, content):
                 finished.add(work)
+        except OutputError:
+            raise  # a line may have been cut, so nothing may follow it
         except TapError as error:
             failure = error
         finally:
