@@ -6,10 +6,12 @@ import typing as t
 from dataclasses import dataclass
 from functools import lru_cache
 
-import msgspec
+from tap_auditlogs.ocsf.objects import spelled_members
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_auditlogs.ocsf.objects import Spelled
 
 VERSION: t.Final = "1.8.0"
 
@@ -81,17 +83,15 @@ class Activity(t.NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def header(activity: Activity, status: Status) -> bytes:
+def header(activity: Activity, status: Status) -> Spelled:
     """Spell the numbers that follow from an activity, and their captions.
-
-    Encoded once for all events that have them, which halves the time that it takes to encode an event.
 
     Args:
         activity: What was done.
         status: How it went.
 
     Returns:
-        OCSF attributes: the members of a JSON object without its braces.
+        The attributes from `category_uid` to `status`.
     """
     event_class, number, name = activity
     category_uid = event_class.uid // 1000
@@ -110,4 +110,4 @@ def header(activity: Activity, status: Status) -> bytes:
         "status_id": status.id,
         "status": status.caption,
     }
-    return msgspec.json.encode(attributes)[1:-1]
+    return spelled_members(attributes)

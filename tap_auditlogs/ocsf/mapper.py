@@ -38,8 +38,8 @@ Json: t.TypeAlias = "dict[str, t.Any]"
 class OcsfMapper(HookedMapper):
     """Adds the stream audit_events, OCSF 1.8.0, to what tap-auditlogs extracts.
 
-    Every message passes as it is; the event of a record follows the record, and so comes before the STATE that
-    covers it.
+    Every message passes as it is; the events of some records follow them, and so come before the STATE that covers
+    them.
     """
 
     name = "auditlogs-ocsf"
@@ -224,11 +224,10 @@ class OcsfMapper(HookedMapper):
         logger.warning("A BATCH of `%s` passes without audit events: they are made of RECORDs.", message_dict["stream"])
         return ()
 
-    def _translate(self, stream: str, lines: list[bytes]) -> list[bytes]:
-        events = self._translators[stream].translate(lines)
-        for message in self.map_schema_message({}):
-            events[0] = t.cast("LineWriter", self.message_writer).format_message(message) + events[0]
-        return events
+    def _translate(self, stream: str, lines: bytes, count: int) -> bytes:
+        events = self._translators[stream].translate(lines, count)
+        writer = t.cast("LineWriter", self.message_writer)
+        return b"".join(map(writer.format_message, self.map_schema_message({}))) + events
 
     def process_endofpipe(self) -> None:
         """Say how it went."""

@@ -11,20 +11,16 @@ import msgspec
 
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import OTHER, SUCCESS, Activity, Status
-from tap_auditlogs.ocsf.objects import Attributes, Entity, Resource, User
+from tap_auditlogs.ocsf.objects import Attributes, Entity, Resource, User, spelled
 from tap_auditlogs.ocsf.values import is_email, is_ip, text_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from tap_auditlogs.ocsf.objects import Spelled
+
 Record: t.TypeAlias = "dict[str, t.Any]"
-
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-
-read_json: t.Final = msgspec.json.Decoder(float_hook=float).decode
-"""Reads a part of a record of which only texts and whole numbers matter."""
 
 
 class NotUnderstoodError(Exception):
@@ -117,32 +113,6 @@ class Source:
             return value
         return None
 
-    def json(self, name: str) -> bytes:
-        """Look at a value as JSON, for what comes again and again and is worth remembering.
-
-        Args:
-            name: The property.
-
-        Returns:
-            JSON text; `null` if there is none.
-        """
-        value = self.rest.get(name)
-        return bytes(value) if type(value) is msgspec.Raw else _encode(value)
-
-    def object(self, name: str) -> Record:
-        """Look at an object without taking it.
-
-        Args:
-            name: The property.
-
-        Returns:
-            The object; an empty one if it is none.
-        """
-        value = self.rest.get(name)
-        if type(value) is msgspec.Raw:
-            value = read_json(value)
-        return value if isinstance(value, dict) else {}
-
     def child(self, name: str) -> Source:
         """Take an object apart. What is left of it goes back to its place.
 
@@ -173,7 +143,7 @@ class Source:
         return self.rest
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(msgspec.Struct, frozen=True, gc=False):
     """Someone, as far as the source tells.
 
     Attributes:
@@ -187,7 +157,7 @@ class Person(msgspec.Struct, frozen=True):
     email: str | None = None
 
     @lru_cache(maxsize=4096)  # noqa: B019 - few people act often, and a person holds nothing that must be freed
-    def as_user(self, account_type: str | None = None) -> User | None:
+    def as_user(self, account_type: str | None = None) -> Spelled | None:
         """Spell the person as OCSF's `user`, which needs more than an e-mail address.
 
         Args:
@@ -198,7 +168,7 @@ class Person(msgspec.Struct, frozen=True):
         """
         if self.id is self.name is self.email is None:
             return None
-        return User(
+        user = User(
             uid=self.id,
             name=self.email or (self.name if self.id is None else None),
             full_name=self.name,
@@ -206,9 +176,10 @@ class Person(msgspec.Struct, frozen=True):
             type=account_type,
             type_id=None if account_type is None else OTHER,
         )
+        return spelled(user)
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """What it was done to.
 
     Attributes:
@@ -247,7 +218,7 @@ class Target(msgspec.Struct, frozen=True):
         return (self.type or "unknown") if self.id is self.name is None else self.name
 
 
-class Event(msgspec.Struct, kw_only=True):
+class Event(msgspec.Struct, kw_only=True, gc=False):
     """What a record means.
 
     Attributes:
@@ -286,8 +257,9 @@ class StreamMapping(abc.ABC):
         key: The properties that identify a record.
         scope: The property whose value a key belongs to, where keys are not unique among all customers.
         time_property: The property that says when it happened.
-        columns: The columns of the stream, where that makes reading them faster: a record that has just these, with
-            their types, is decoded by them. `msgspec.Raw` is for what stays in `unmapped` whole.
+        columns: The columns of the stream, where speed matters and the key is one text: a record that has just these,
+            with their types, is decoded by them and goes to `describe_columns` instead of `clean`, `moment` and
+            `describe`.
     """
 
     stream: t.ClassVar[str]
@@ -336,6 +308,20 @@ class StreamMapping(abc.ABC):
             raise NotUnderstoodError(msg) from error
         del source.rest[self.time_property]
         return moment, t.cast("str", text)
+
+    def describe_columns(self, columns: t.Any) -> Event:
+        """Say what a record means that has been decoded by `columns`.
+
+        Args:
+            columns: The record.
+
+        Returns:
+            The event, with its `unmapped`.
+
+        Raises:
+            ValueError: If it is none of the usual records after all: the other methods have to do.
+        """
+        raise NotImplementedError
 
     @abc.abstractmethod
     def describe(self, source: Source) -> Event:

@@ -10,11 +10,42 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class _Object(msgspec.Struct, omit_defaults=True):
+Spelled: t.TypeAlias = msgspec.Raw
+"""What has been encoded, since it comes again and again."""
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def spelled(value: object) -> Spelled:
+    """Encode an object for all events that have it.
+
+    Args:
+        value: The object.
+
+    Returns:
+        The same for the place where the object would stand.
+    """
+    return msgspec.Raw(_encode(value))
+
+
+def spelled_members(members: Mapping[str, t.Any]) -> Spelled:
+    """Encode members of an object that always come together, which halves the time that it takes to encode the object.
+
+    Args:
+        members: Some successive members of the object.
+
+    Returns:
+        What stands behind the name of the first of them.
+    """
+    _, _, behind = _encode(members)[1:-1].partition(b":")
+    return msgspec.Raw(behind)
+
+
+class _Object(msgspec.Struct, omit_defaults=True, gc=False):
     """An object that may lack every attribute that has a default."""
 
 
-class User(msgspec.Struct, frozen=True, omit_defaults=True):
+class User(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A person."""
 
     uid: str | None = None
@@ -34,7 +65,7 @@ class Session(_Object):
 class Actor(_Object):
     """Who did it; has at least one attribute."""
 
-    user: User | None = None
+    user: Spelled | None = None
     session: Session | None = None
     invoked_by: str | None = None
     app_name: str | None = None
@@ -101,12 +132,13 @@ class HttpRequest(_Object):
 
 
 class Metadata(_Object):
-    """Where an event comes from."""
+    """Where an event comes from.
 
-    version: str
-    product: Mapping[str, str]
-    log_provider: str
-    log_name: str
+    Attributes:
+        origin: `version`, `product`, `log_provider` and `log_name`.
+    """
+
+    origin: Spelled = msgspec.field(name="version")
     uid: str
     tenant_uid: str | None = None
     event_code: str | None = None
@@ -116,12 +148,18 @@ class Metadata(_Object):
 
 
 class Attributes(_Object):
-    """The attributes of an event, beside those that follow from its activity.
+    """An event in OCSF.
 
-    A vendor's mapping gives those of the event's class; the last four, which every event may have, are added to them.
+    A vendor's mapping gives the attributes of the event's class; the first and the last, which every event may have,
+    are added to them.
+
+    Attributes:
+        header: `category_uid` and whatever else follows from the activity and the status.
     """
 
-    actor: Actor | None = None
+    header: Spelled | None = msgspec.field(name="category_uid", default=None)
+
+    actor: Actor | Spelled | None = None
     api: Api | None = None
     entity: Entity | None = None
     entity_result: Entity | None = None
@@ -132,13 +170,13 @@ class Attributes(_Object):
     resource: Resource | None = None
     resources: Sequence[Resource] | None = None
     service: Service | None = None
-    src_endpoint: Endpoint | None = None
+    src_endpoint: Endpoint | Spelled | None = None
     status_code: str | None = None
-    user: User | None = None
-    user_result: User | None = None
+    user: Spelled | None = None
+    user_result: Spelled | None = None
     web_resources: Sequence[Resource] | None = None
 
     time: int | None = None
     metadata: Metadata | None = None
-    unmapped: Mapping[str, t.Any] | None = None
+    unmapped: Mapping[str, t.Any] | msgspec.Struct | None = None
     raw_data: str | None = None

@@ -7,6 +7,11 @@ import typing as t
 import msgspec
 from singer_sdk import typing as th
 
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+    from tap_auditlogs.ocsf.objects import Attributes
+
 NAME: t.Final = "audit_events"
 KEY: t.Final = "event_uid"
 
@@ -39,11 +44,11 @@ SCHEMA: t.Final = th.PropertiesList(
 ).to_dict()
 
 
-class AuditEvent(msgspec.Struct):
-    """The columns of a record, but for `ocsf`."""
+class AuditEvent(msgspec.Struct, gc=False):
+    """The columns of a record."""
 
     event_uid: str
-    event_time: str | None
+    event_time: datetime | str | None
     ingested_at: str | None
     vendor: str
     source_stream: str
@@ -57,3 +62,4 @@ class AuditEvent(msgspec.Struct):
     target_name: str | None
     source_ip: str | None
     outcome: str
+    ocsf: Attributes

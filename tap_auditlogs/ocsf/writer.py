@@ -26,15 +26,23 @@ class LineWriter(MessageWriter):
         if lines:
             self._lines.append(lines)
 
+    def add(self, lines: bytes) -> None:
+        """Collect lines that are added behind those that passed.
+
+        Args:
+            lines: Whole lines, each with its line feed.
+        """
+        if self._lines and not self._lines[-1].endswith(b"\n"):
+            self._lines.append(b"\n")
+        self._lines.append(lines)
+
     def write_message(self, message: Message) -> None:
         """Collect a message.
 
         Args:
             message: Any Singer message.
         """
-        if self._lines and not self._lines[-1].endswith(b"\n"):
-            self._lines.append(b"\n")
-        self._lines.append(self.format_message(message))
+        self.add(self.format_message(message))
 
     def flush(self) -> None:
         """Write what was collected.

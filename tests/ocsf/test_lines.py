@@ -106,6 +106,56 @@ def test_messages_are_understood_in_any_order_of_keys_and_any_spelling() -> None
                 assert without_additions(written) == given
 
 
+def test_one_odd_record_among_many_changes_no_other() -> None:
+    """Records are read many at a time; read one by one, as they are for the raw data, they become the same events."""
+    odd = (
+        record_line("pigment_audit_events", {**PIGMENT, "additional_properties": {"more": 1}}),
+        record_line("pigment_audit_events", {**PIGMENT, "event_timestamp": "yesterday"}),
+        record_line("pigment_audit_events", {**PIGMENT, "payload": [1]}),
+        record_line("pigment_audit_events", {**PIGMENT, "ingestion_timestamp": "0001-01-01T00:00:00+05:00"}),
+        record_line("pigment_audit_events", PIGMENT).replace(b'{"type"', b'{"more":"\xff","type"'),
+        record_line("pigment_audit_events", PIGMENT).replace(b'"record"', b'"more":"\xff","record"'),
+        record_line("pigment_audit_events", PIGMENT).replace(b'"Headcount"', b'"half a pair: \\ud800"'),
+        record_line("pigment_audit_events", PIGMENT).replace(b"Headcount", b"\xff"),
+        record_line("pigment_audit_events", PIGMENT).rstrip() + record_line("pigment_audit_events", PIGMENT),
+        record_line("pigment_audit_events", PIGMENT).rstrip() + b"," + record_line("pigment_audit_events", PIGMENT),
+    )
+    usual = [record_line("pigment_audit_events", {**PIGMENT, "event_id": f"e-{number}"}) for number in range(10)]
+    for one in odd:
+        together = events_in(run_mapper(b"".join([*usual[:5], one, *usual[5:]])))
+        apart = [
+            event
+            for each in (*usual[:5], one, *usual[5:])
+            for event in events_in(run_mapper(each, include_raw_data=True))
+        ]
+        assert len(together) == 11
+        assert [comparable(event) for event in together] == [comparable(event) for event in apart]
+
+
+def comparable(event: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Leave out the raw data, and the time of what is no JSON, which is that of the run."""
+    ocsf = {name: value for name, value in event["ocsf"].items() if name != "raw_data"}
+    return {**event, "ocsf": {**ocsf, "time": event["event_time"] and ocsf["time"]}}
+
+
+def test_usual_records_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_line: bytes) -> t.NoReturn:
+        pytest.fail("a usual record is read by itself")
+
+    monkeypatch.setattr("tap_auditlogs.ocsf.translator.decode_json", refuse)
+    record = {**PIGMENT, "payload": {"name": "\N{SNOWMAN}"}}
+    assert len(events_in(run_mapper(record_line("pigment_audit_events", record) * 3))) == 3
+
+
+def test_usual_records_and_others_become_the_same_events() -> None:
+    """With the raw data wanted, no record is decoded by its columns."""
+    for event_type in ("UserInvited", "LoginFailed", "GroupRoleAssigned", "DataExported", "SnapshotTaken", "New"):
+        for payload in ({}, PIGMENT["payload"], {"userId": 7, "userName": "\u00e9"}, {"group": {"id": "g-1"}}):
+            given = record_line("pigment_audit_events", {**PIGMENT, "event_type": event_type, "payload": payload})
+            (usual,), (other,) = events_in(run_mapper(given)), events_in(run_mapper(given, include_raw_data=True))
+            assert comparable(usual) == comparable(other)
+
+
 def test_a_stream_is_known_by_its_key_and_not_by_what_a_record_holds() -> None:
     record = {"type": "RECORD", "stream": "pigment_audit_events", "record": PIGMENT}
     for given in (

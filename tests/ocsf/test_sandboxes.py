@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import typing as t
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 import pytest
@@ -91,15 +91,20 @@ def test_nothing_of_a_record_is_dropped(extracted: Extracted) -> None:
     written = run(extracted.lines, hash_license_keys=False, include_usage_events=True)
     by_uid = {(event["source_stream"], event["event_uid"]): event for event in events_in(written)}
     assert len(by_uid) == sum(map(len, extracted.records.values()))
-    records = iter(json.loads(line) for line in written.splitlines())
-    source: Json = {}
-    for message in records:
-        if message["type"] == "RECORD" and message["stream"] == "audit_events":
-            event = message["record"]
+    sources: deque[Json] = deque()
+    for message in map(json.loads, written.splitlines()):
+        if message["type"] == "STATE":
+            assert not sources, "an event comes behind the STATE that covers its record"
+        if message["type"] != "RECORD":
+            continue
+        if message["stream"] in STREAMS:
+            sources.append(message)
+        if message["stream"] == "audit_events":
+            source, event = sources.popleft(), message["record"]
             assert event["source_stream"] == source["stream"]
             lost = set(leaves(source["record"])) - set(leaves(event)) - set(derived(source["record"]))
             assert lost == set(), source["record"]
-        source = message
+    assert not sources
 
 
 def leaves(value: object) -> t.Iterator[str]:

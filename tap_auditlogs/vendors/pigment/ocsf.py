@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
@@ -23,8 +24,8 @@ from tap_auditlogs.ocsf.classes import (
     EventClass,
     Status,
 )
-from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Target, read_json
-from tap_auditlogs.ocsf.objects import Actor, Attributes, Endpoint, Group, Service
+from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Target
+from tap_auditlogs.ocsf.objects import Actor, Attributes, Endpoint, Group, Service, Spelled, spelled
 from tap_auditlogs.ocsf.values import is_ip, milliseconds, text_of
 
 if t.TYPE_CHECKING:
@@ -76,17 +77,31 @@ _TARGETS: t.Final = ("entity", "snapshotGroup", "application", "group")
 _ADDRESSES: t.Final = frozenset({"ip", "ipAddress", "sourceIp", "clientIp"})
 
 
-class _Columns(msgspec.Struct, forbid_unknown_fields=True):
+_Text: t.TypeAlias = t.Annotated[str, msgspec.Meta(min_length=1)]
+
+_read_json: t.Final = msgspec.json.Decoder(float_hook=float).decode  # of what it reads only texts and ids matter
+_encode: t.Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class _Columns(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The columns of a usual event, which is nearly every one."""
 
-    event_id: str
-    event_type: str
+    event_id: _Text
+    event_type: _Text
     event_timestamp: str
-    ingestion_timestamp: str
+    ingestion_timestamp: t.Annotated[datetime, msgspec.Meta(tz=True)]
     actor: msgspec.Raw
     context: msgspec.Raw
     payload: msgspec.Raw
     additional_properties: None
+
+
+class _Unmapped(msgspec.Struct, gc=False):
+    """What stays in `unmapped` as well, since most of its members are known by examples only."""
+
+    actor: msgspec.Raw
+    context: msgspec.Raw
+    payload: msgspec.Raw
 
 
 class AuditEventsMapping(StreamMapping):
@@ -107,25 +122,58 @@ class AuditEventsMapping(StreamMapping):
         Returns:
             The event.
         """
-        event_type = source.text("event_type")
-        kind = _read_type(event_type)
-        # All three stay in `unmapped` as well: most of their members are known by examples only.
-        actor = _read_actor(source.json("actor"))
-        place = _read_context(source.json("context"))
-        payload = source.object("payload")
-        event = Event(
-            activity=kind.activity,
-            action=event_type,
-            status=kind.status,
-            actor=actor.person,
-            source_ip=place.ip,
-            tenant=place.tenant,
-            code=event_type,
-            logged_time=_take_logged_time(source),
-            attributes=Attributes(actor=actor.attribute if kind.has_actor else None, src_endpoint=place.endpoint),
+        return _describe(
+            source.text("event_type"),
+            _encode(source.peek("actor")),
+            _encode(source.peek("context")),
+            _object(source.peek("payload")),
+            _take_logged_time(source),
         )
-        kind.complete(event, payload, place)
+
+    def describe_columns(self, columns: _Columns) -> Event:
+        """Say what a usual event means.
+
+        Args:
+            columns: The record.
+
+        Returns:
+            The event.
+
+        Raises:
+            ValueError: If it is none after all.
+        """
+        logged = columns.ingestion_timestamp
+        if logged.tzinfo is not UTC:
+            msg = "the tap spells times in UTC"
+            raise ValueError(msg)
+        event = _describe(
+            columns.event_type,
+            bytes(columns.actor),
+            bytes(columns.context),
+            _object(_read_json(columns.payload)),
+            milliseconds(logged),
+        )
+        event.attributes.unmapped = _Unmapped(columns.actor, columns.context, columns.payload)
         return event
+
+
+def _describe(
+    event_type: str | None, actor_json: bytes, context_json: bytes, payload: _Object, logged_time: int | None
+) -> Event:
+    kind, actor, place = _read_type(event_type), _read_actor(actor_json), _read_context(context_json)
+    event = Event(
+        activity=kind.activity,
+        action=event_type,
+        status=kind.status,
+        actor=actor.person,
+        source_ip=place.ip,
+        tenant=place.tenant,
+        code=event_type,
+        logged_time=logged_time,
+        attributes=Attributes(actor=actor.attribute if kind.has_actor else None, src_endpoint=place.endpoint),
+    )
+    kind.complete(event, payload, place)
+    return event
 
 
 # One function for each class adds what the class needs; if that is not known, the event is one of the entity.
@@ -234,7 +282,7 @@ class _Actor(t.NamedTuple):
     """Who did it, for the columns and for OCSF."""
 
     person: Person
-    attribute: Actor | None
+    attribute: Spelled | None
 
 
 class _Place(t.NamedTuple):
@@ -250,7 +298,7 @@ class _Place(t.NamedTuple):
     tenant: str | None
     workspace: Target
     ip: str | None
-    endpoint: Endpoint | None
+    endpoint: Spelled | None
 
 
 # The same actors and contexts come again and again.
@@ -258,19 +306,19 @@ class _Place(t.NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _read_actor(actor: bytes) -> _Actor:
-    user = _object(_object(read_json(actor)).get("user"))
+    user = _object(_object(_read_json(actor)).get("user"))
     person = Person(text_of(user.get("id")), _text(user.get("name")), _text(user.get("email")))
     known = person.as_user()
-    return _Actor(person, None if known is None else Actor(user=known))
+    return _Actor(person, None if known is None else spelled(Actor(user=known)))
 
 
 @lru_cache(maxsize=4096)
 def _read_context(context: bytes) -> _Place:
-    members = _object(read_json(context))
+    members = _object(_read_json(context))
     organization = _object(members.get("organization"))
     workspace = Target("workspace", None, text_of(organization.get("name")) or "workspace")
     ip = _address(members)
-    return _Place(text_of(organization.get("id")), workspace, ip, None if ip is None else Endpoint(ip=ip))
+    return _Place(text_of(organization.get("id")), workspace, ip, None if ip is None else spelled(Endpoint(ip=ip)))
 
 
 def _class_of(event_type: str) -> tuple[EventClass, int]:
