@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tap_auditlogs.sandbox.faults import Fault
 from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
 from tap_auditlogs.vendors.index_exchange.sandbox.generator import generate_file
@@ -18,6 +19,8 @@ from tests.support.tap_process import environment
 
 if t.TYPE_CHECKING:
     from pathlib import Path
+
+    from werkzeug.wrappers import Request
 
     from tap_auditlogs.sandbox.server import Sandbox
     from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
@@ -229,6 +232,82 @@ def test_a_file_that_stays_bad_is_named_and_the_others_go_on(
     assert hours_of(healed, IMPRESSIONS) == [text(bad)]
 
 
+def publish_before(
+    vendor: IndexExchangeSandbox, hour: datetime, *, bad: set[int], good: set[int], status: int = 503
+) -> None:
+    """Publish files so many hours before an hour; the bad ones are answered with a status."""
+    for back in bad | good:
+        published = vendor.publish(HourKey(hour - timedelta(hours=back)), 2)
+        published.files[0].status = status if back in bad else None
+
+
+def test_three_files_in_a_row_that_a_server_does_not_give_end_the_pass(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    publish_before(vendor, hour, bad={3, 2, 1}, good={4})
+    run = sync(config)
+    assert run.exit_code == 1
+    assert hours_of(run, IMPRESSIONS) == [text(hour - timedelta(hours=4))]
+    assert run.log.count("It is left for the next run") == 2  # the third ends the pass instead
+    publish_before(vendor, hour, bad=set(), good={3, 2, 1})
+    healed = sync(config, run.state)
+    assert healed.exit_code == 0
+    assert hours_of(healed, IMPRESSIONS) == [text(hour - timedelta(hours=back)) for back in (3, 2, 1, 0)]
+
+
+def test_a_file_that_comes_shows_that_the_server_gives_some(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    publish_before(vendor, hour, bad={4, 3, 1}, good={2})
+    run = sync(config)
+    assert run.exit_code == 1
+    assert hours_of(run, IMPRESSIONS) == [text(hour - timedelta(hours=2)), text(hour)]
+    assert "3 files are left for the next run" in run.log
+
+
+def test_files_that_are_gone_are_asked_once_and_say_nothing_about_the_others(
+    sandbox: Sandbox, vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    publish_before(vendor, hour, bad={3, 2, 1}, good=set(), status=404)
+    run = sync(config)
+    assert run.exit_code == 1
+    assert hours_of(run, IMPRESSIONS) == [text(hour)]
+    paths = downloads(sandbox)
+    assert len(paths) == len(set(paths)) == 4
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_an_answer_that_is_about_all_files_ends_the_pass_at_once(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime, status: int
+) -> None:
+    publish_before(vendor, hour, bad={1}, good={2}, status=status)
+    run = sync(config)
+    assert run.exit_code == 1
+    assert hours_of(run, IMPRESSIONS) == [text(hour - timedelta(hours=2))]
+    assert "Listing the files again" not in run.log
+
+
+def test_a_file_whose_hour_has_got_another_number_of_parts_is_left_for_the_next_run(
+    sandbox: Sandbox, vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    config["index_exchange"]["event_types"] = ["bids"]
+    key = HourKey(hour, "bids")
+    vendor.publish(key, 3)
+
+    def replace_by_two(_request: Request) -> None:
+        vendor.publish(key, 8, parts=2)  # the first has the URL of the one that was there
+
+    sandbox.faults.add(Fault(path="/files/", callback=replace_by_two))
+    run = sync(config)
+    assert run.exit_code == 1
+    assert not run.records(FILES)
+    assert not run.records(BIDS)
+    healed = sync(config, run.state)
+    assert healed.exit_code == 0
+    assert [(record["part"], record["parts"]) for record in healed.records(FILES)] == [(0, 2), (1, 2)]
+    assert len(healed.records(BIDS)) == 8
+
+
 @pytest.mark.parametrize(
     "shape",
     [
@@ -317,6 +396,20 @@ def test_unlisted_hours_and_a_quiet_vendor_are_told(
     second = sync(config, first.state)
     assert "may be lost" in second.log
     assert "pauses after" in second.log
+
+
+def test_an_hour_is_missed_only_when_it_is_wanted_and_later_than_documented(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime, clock: Clock
+) -> None:
+    vendor.publish(HourKey(hour - timedelta(hours=2)), 1)
+    missing = hour - timedelta(hours=1)  # began 4 to 5 hours ago
+    clock.shift += timedelta(hours=30)
+    assert "is listed for" not in sync(config).log
+    clock.shift += timedelta(hours=3)
+    told = "No file of impressions/41 is listed for 1 hours between others, older than they should be to appear: "
+    assert f"{told}{missing:%Y-%m-%dT%H}." in sync(config).log
+    config["start_date"] = text(hour)
+    assert "is listed for" not in sync(config).log
 
 
 def test_files_on_the_same_host_are_asked_with_their_query_unchanged(

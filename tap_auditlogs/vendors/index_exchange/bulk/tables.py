@@ -163,10 +163,11 @@ class _Cells:
 
     def __init__(self, block: Block, width: int) -> None:
         self._data = as_array(block.data)
-        self._starts = np.empty((width, block.rows), np.int32)
-        self._stops = np.empty((width, block.rows), np.int32)
+        most_rows = min(block.rows, self._data.size // width)  # even a row of blanks has a byte per cell
+        self._starts = np.empty((width, most_rows), np.int32)
+        self._stops = np.empty((width, most_rows), np.int32)
         self._row_places = np.empty((2, width), np.int64)
-        self.rows, self.stop = self._split(block.rows)
+        self.rows, self.stop = self._split(most_rows)
 
     def cut(self, rows: int) -> None:
         """Leave out all rows but the first."""
