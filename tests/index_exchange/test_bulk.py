@@ -22,7 +22,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numba.core.caching import IndexDataCacheFile
 
-from tap_auditlogs.vendors.index_exchange import bulk, hourly
+from tap_auditlogs.vendors.index_exchange import bulk
+from tap_auditlogs.vendors.index_exchange import totals as one_by_one
 from tap_auditlogs.vendors.index_exchange.bulk import blocks, cells, jit, lines, tables, totals
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
 from tap_auditlogs.vendors.index_exchange.reading import UnreadableFileError, shape_rows
@@ -247,10 +248,16 @@ def test_totals_are_those_of_the_ordinary_path(monkeypatch: pytest.MonkeyPatch) 
         text = "\n".join([HEADER.replace("timestamp", "gross_revenue"), *(",".join(row) for row in rows)])
         dimensions = ["partner_id", "campaign_name", "site_id"]
         found = bulk.total_rows(packed(text), dimensions)
-        expected = hourly.total_rows(packed(text), dimensions)
+        expected = one_by_one.total_rows(packed(text), dimensions)
         assert found == expected
         assert sum(group.rows for group in found.values()) == 300
         assert any(group.net_revenue > Decimal(0) for group in found.values())
+        names = one_by_one.Names({}, {})
+        spelled, as_expected = (
+            [str(record["net_revenue"]) for record in one_by_one.hourly_records(groups, dimensions, {}, names)]
+            for groups in (found, expected)
+        )
+        assert spelled == as_expected
 
 
 # Whole files
@@ -383,7 +390,7 @@ def test_whole_files_in_tables(file: File, block_bytes: int) -> None:
 @thorough
 @given(files(), with_small_blocks)
 def test_whole_files_in_totals(file: File, block_bytes: int) -> None:
-    expected = _total(hourly.total_rows, file.text)
+    expected = _total(one_by_one.total_rows, file.text)
     with (
         patch.object(blocks, "BLOCK_BYTES", block_bytes),
         patch.object(totals, "_FIRST_GROUPS", 1),
@@ -416,7 +423,7 @@ def _read_in_tables(content: t.BinaryIO) -> Read:
     return Read(records, None)
 
 
-def _total(total_rows: t.Callable[..., dict[hourly.Group, hourly.Totals]], text: bytes) -> t.Any:
+def _total(total_rows: t.Callable[..., dict[one_by_one.Group, one_by_one.Totals]], text: bytes) -> t.Any:
     try:
         return total_rows(packed(text), DIMENSIONS)
     except UnreadableFileError as error:

@@ -556,3 +556,21 @@ def test_a_signal_in_the_middle_of_a_large_file_ends_the_run_with_whole_lines(
     assert "manifest" not in json.dumps(messages[-1])
     assert len(records_of(messages, IMPRESSIONS)) < 60_000
     assert not list((tmp_path / "temporary").iterdir())
+
+
+_FULL_FOR_A_MOMENT = """
+from tap_auditlogs.core.errors import OutputError
+from tap_auditlogs.core.writer import MessageWriter
+def write_lines(*_):
+    raise OutputError("the disk was full for a moment")
+MessageWriter.write_lines = write_lines
+"""
+
+
+@pytest.mark.usefixtures("hour")
+def test_nothing_follows_rows_that_were_not_taken_whole(tap_runner: TapRunner, config: Settings) -> None:
+    chosen = catalog(FILES, IMPRESSIONS, config=config)
+    outcome = tap_runner.run(config=config, catalog=chosen, before=_FULL_FOR_A_MOMENT)
+    assert outcome.failed_plainly, outcome.stderr
+    assert "the disk was full for a moment" in outcome.stderr
+    assert {message["type"] for message in outcome.messages} == {"SCHEMA"}

@@ -10,8 +10,8 @@ from decimal import Decimal
 import pytest
 
 from tap_auditlogs.vendors.index_exchange import bulk
-from tap_auditlogs.vendors.index_exchange.hourly import Names, hourly_records
 from tap_auditlogs.vendors.index_exchange.sandbox.generator import generate_file
+from tap_auditlogs.vendors.index_exchange.totals import Names, hourly_records
 
 if t.TYPE_CHECKING:
     from pathlib import Path

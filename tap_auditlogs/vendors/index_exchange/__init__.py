@@ -3,7 +3,7 @@
 from tap_auditlogs.core.vendor import Vendor
 from tap_auditlogs.vendors.index_exchange.client import connect
 from tap_auditlogs.vendors.index_exchange.files import Files
-from tap_auditlogs.vendors.index_exchange.hourly_stream import Hourly
+from tap_auditlogs.vendors.index_exchange.hourly import Hourly
 from tap_auditlogs.vendors.index_exchange.mappings import (
     Buyers,
     Campaigns,

@@ -111,7 +111,8 @@ class FilePass:
                         raise
                     outcome = FileOutcome(task.file, failure=error)
                 else:
-                    given_up_in_a_row = 0
+                    if content is not None:
+                        given_up_in_a_row = 0
                     outcome = self._work_on(FileTask(file, task.works), content)
                 yield outcome
 

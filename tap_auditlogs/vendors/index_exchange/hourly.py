@@ -1,192 +1,72 @@
-"""Counts and sums per hour and dimensions, exact, with no row left out.
-
-It stands for the vendor's second sample script, with these differences: the hour is the file's, not taken from each
-row's timestamp; a blank in a dimension is a group of its own instead of dropping the row; names are looked up, so
-that an id that a mapping holds twice does not count twice; sums are decimal.
-"""
+"""The stream of counts and sums: what `totals` makes of impression files, with names from the mappings."""
 
 from __future__ import annotations
 
-import decimal
-import hashlib
-import json
 import typing as t
-from dataclasses import dataclass
-from decimal import Decimal
+from functools import cached_property
 
-from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
-from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
-from tap_auditlogs.vendors.index_exchange.reading import (
-    Decompressed,
-    RowReader,
-    convert_cell,
-    read_header,
-    to_decimal,
-)
+from tap_auditlogs.vendors.index_exchange.columns import hourly_schema
+from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
+from tap_auditlogs.vendors.index_exchange.files import Files
+from tap_auditlogs.vendors.index_exchange.manifest import Work
+from tap_auditlogs.vendors.index_exchange.mappings import fetch_names
+from tap_auditlogs.vendors.index_exchange.settings import DEFAULT_DIMENSIONS
+from tap_auditlogs.vendors.index_exchange.totals import hourly_records, total_rows
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tap_auditlogs.vendors.index_exchange.reading import Record
+    from singer_sdk.helpers.types import Record
 
-MEASURES = ("net_revenue", "gross_revenue")
-
-Group: t.TypeAlias = "tuple[str | None, ...]"
-"""The cells of the dimensions as they are in the file; None for a blank."""
-
-EXACT = decimal.Context(prec=200, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-"""Holds the sum of any numbers that a file can hold, without rounding."""
+    from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
+    from tap_auditlogs.vendors.index_exchange.listing import ListedFile
+    from tap_auditlogs.vendors.index_exchange.totals import Group, Names, Totals
 
 
-@dataclass
-class Totals:
-    """What is known of a group.
+class Hourly(FileReader):
+    """Counts and sums of impression files, per hour and dimensions."""
 
-    Attributes:
-        rows: How many rows it has.
-        net_revenue: The sum of its numbers; text and blanks count nothing.
-        gross_revenue: Likewise.
-    """
+    name = "index_exchange_hourly"
+    parent_stream_type = Files
+    work = Work.HOURLY
+    primary_keys = ("subscription_id", "hour", "group_key")
 
-    rows: int = 0
-    net_revenue: Decimal = Decimal(0)
-    gross_revenue: Decimal = Decimal(0)
+    @cached_property
+    def _dimensions(self) -> Sequence[str]:
+        return tuple(self.settings.get("hourly_dimensions") or DEFAULT_DIMENSIONS)
 
-    def add(self, other: Totals) -> None:
-        """Take another group in.
+    @cached_property
+    def schema(self) -> dict[str, t.Any]:
+        """The schema, with a column per configured dimension."""
+        return hourly_schema(self._dimensions)
+
+    @property
+    def subject(self) -> object:
+        """The dimensions, in whatever order."""
+        return sorted(self._dimensions)
+
+    def pages_of(self, file: ListedFile, content: t.BinaryIO) -> Iterator[list[Record]]:
+        """Make records of a file.
 
         Args:
-            other: Its totals.
+            file: The file.
+            content: Its bytes, from the first on.
+
+        Yields:
+            All records of the file.
         """
-        self.rows += other.rows
-        self.net_revenue = EXACT.add(self.net_revenue, other.net_revenue)
-        self.gross_revenue = EXACT.add(self.gross_revenue, other.gross_revenue)
+        groups = self._total_rows(content, self._dimensions)
+        yield hourly_records(groups, self._dimensions, file_properties(file), self._names)
 
+    @cached_property
+    def _total_rows(self) -> Callable[[t.BinaryIO, Sequence[str]], dict[Group, Totals]]:
+        if not bulk_is_installed():
+            self.logger.warning("tap-auditlogs[bulk] is not installed: files are read row by row, which takes long.")
+            return total_rows
+        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
-@dataclass(frozen=True)
-class Names:
-    """Names from the mappings.
+        return bulk.total_rows
 
-    Attributes:
-        dsps: By dsp_id.
-        buyers: By dsp_id and trading_desk_id.
-    """
-
-    dsps: Mapping[int, str | None]
-    buyers: Mapping[tuple[int, int], str | None]
-
-
-def total_rows(content: t.BinaryIO, dimensions: Sequence[str]) -> dict[Group, Totals]:
-    """Group the rows of a file.
-
-    Args:
-        content: The gzip file.
-        dimensions: The columns to group by; one that the file lacks is blank in all rows.
-
-    Returns:
-        The groups by their cells.
-
-    Raises:
-        UnreadableFileError: If the file cannot be read to its end.
-    """
-    rows = RowReader(Decompressed.of(content)).rows()
-    header = read_header(rows)
-    return total_further_rows(rows, header, dimensions)
-
-
-def total_further_rows(
-    rows: Iterable[list[str]], header: Sequence[str], dimensions: Sequence[str]
-) -> dict[Group, Totals]:
-    """Group rows.
-
-    Args:
-        rows: The rows after the header, or the rest of them.
-        header: The names of the columns.
-        dimensions: The columns to group by.
-
-    Returns:
-        The groups by their cells.
-    """
-    positions = [header.index(name) if name in header else None for name in dimensions]
-    net, gross = (header.index(name) if name in header else None for name in MEASURES)
-    groups: dict[Group, Totals] = {}
-    for row in rows:
-        group = tuple(_cell(row, position) or None for position in positions)
-        totals = groups.get(group)
-        if totals is None:
-            totals = groups[group] = Totals()
-        totals.rows += 1
-        totals.net_revenue = EXACT.add(totals.net_revenue, _amount(row, net))
-        totals.gross_revenue = EXACT.add(totals.gross_revenue, _amount(row, gross))
-    return groups
-
-
-def _cell(row: Sequence[str], position: int | None) -> str:
-    return row[position] if position is not None and position < len(row) else ""
-
-
-def _amount(row: Sequence[str], position: int | None) -> Decimal:
-    return to_decimal(_cell(row, position)) or Decimal(0)
-
-
-def hourly_records(
-    groups: Mapping[Group, Totals], dimensions: Sequence[str], fixed: Mapping[str, t.Any], names: Names
-) -> list[Record]:
-    """Make the records of an hour.
-
-    Args:
-        groups: The groups by the cells as they are in the file.
-        dimensions: The names of those cells.
-        fixed: The properties that all records of the file have alike.
-        names: From the mappings.
-
-    Returns:
-        The records, in the order of their keys.
-    """
-    records: dict[str, Record] = {}
-    totals_of: dict[str, Totals] = {}
-    for group, totals in groups.items():
-        values = {name: _value(name, cell) for name, cell in zip(dimensions, group, strict=True)}
-        key = _group_key(values)
-        totals_of.setdefault(key, Totals()).add(totals)  # `7` and `07` are one group
-        records[key] = _record(key, values, fixed, names)
-    for key, record in records.items():
-        totals = totals_of[key]
-        record["impressions"] = totals.rows
-        record["net_revenue"] = totals.net_revenue
-        record["gross_revenue"] = totals.gross_revenue
-    return [records[key] for key in sorted(records)]
-
-
-def _record(key: str, values: Mapping[str, t.Any], fixed: Mapping[str, t.Any], names: Names) -> Record:
-    record: Record = {**fixed, "group_key": key}
-    extra: Record = {}
-    for name, value in values.items():
-        misfit = isinstance(value, str) and COLUMNS.get(name, ("string",))[0] in {"integer", "number"}
-        record[name] = None if misfit else value
-        if misfit:
-            extra[name] = value
-    record["dsp_name"] = names.dsps.get(record.get("dsp_id"))  # type: ignore[arg-type] # None is no key
-    buyer = (record.get("dsp_id"), record.get("trading_desk_id"))
-    record["buyer_name"] = names.buyers.get(buyer)  # type: ignore[arg-type] # likewise
-    record[ADDITIONAL_PROPERTIES] = extra or None
-    return record
-
-
-def _value(name: str, cell: str | None) -> t.Any:
-    """Give a cell the value that its column's type gives it, or leave it text."""
-    if cell is None:
-        return None
-    kind = COLUMNS[name][0] if name in COLUMNS else "string"
-    value = convert_cell(kind)(cell)
-    return cell if value is None else value
-
-
-def _group_key(values: Mapping[str, t.Any]) -> str:
-    """Hash names and values; which order the dimensions are configured in does not matter."""
-    text = json.dumps(sorted((name, _plain(value)) for name, value in values.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _plain(value: t.Any) -> t.Any:
-    return ["number", str(value.normalize(EXACT))] if isinstance(value, Decimal) else value
+    @cached_property
+    def _names(self) -> Names:
+        return fetch_names(t.cast("IndexExchangeClient", self.connection.client))

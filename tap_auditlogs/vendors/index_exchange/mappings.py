@@ -10,7 +10,7 @@ from singer_sdk import typing as th
 from tap_auditlogs.core.errors import ProtocolError, RefusedError, SkippedStreamError
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
-from tap_auditlogs.vendors.index_exchange.hourly import Names
+from tap_auditlogs.vendors.index_exchange.totals import Names
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,6 +27,7 @@ import io
 import re
 import typing as t
 import zlib
+from collections import Counter
 from decimal import Decimal
 
 from tap_auditlogs.core.errors import TapError
@@ -249,7 +250,7 @@ def check_header(header: Sequence[str]) -> None:
     Raises:
         UnreadableFileError: If a name comes twice, or none is known.
     """
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise UnreadableFileError(f"its header names a column twice: {twice[0]!a:.60}")
     if not set(header) & set(COLUMNS):

@@ -18,13 +18,13 @@ from tap_auditlogs.vendors.index_exchange.bulk.cells import (
 )
 from tap_auditlogs.vendors.index_exchange.bulk.intrinsics import WORD_BYTES, borrowed, load_word
 from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Integers, Words, as_array, compiled
-from tap_auditlogs.vendors.index_exchange.hourly import EXACT, MEASURES, Totals, total_further_rows
 from tap_auditlogs.vendors.index_exchange.reading import REPLACEMENT
+from tap_auditlogs.vendors.index_exchange.totals import EXACT, MEASURES, Totals, total_further_rows
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tap_auditlogs.vendors.index_exchange.hourly import Group
+    from tap_auditlogs.vendors.index_exchange.totals import Group
 
 _FIRST_GROUPS = 1 << 12
 _FIRST_KEY_BYTES = 1 << 18
@@ -264,7 +264,7 @@ def _split_key(key: bytes) -> Iterator[str | None]:
 
 
 def total_rows(content: t.BinaryIO, dimensions: Sequence[str]) -> dict[Group, Totals]:
-    """Group the rows of a file, as the function of this name in `hourly` does.
+    """Group the rows of a file, as the function of this name in the ordinary path does.
 
     Args:
         content: The gzip file.
