@@ -49,6 +49,10 @@ _TYPES: Mapping[Kind, pa.DataType] = {
 """Times are text in the fixed-width form, as they are in records."""
 
 
+_DISTINCT = frozenset({"auction_id", "row_number", "gross_revenue", "net_revenue"})
+"""New in nearly every row: a dictionary of their values would only take time and room."""
+
+
 # Compiled: each goes through the cells of one column.
 
 
@@ -325,7 +329,28 @@ def write_parquet(tables: Sequence[pa.Table], target: t.IO[bytes], *, gzip: bool
         target: Takes the bytes.
         gzip: Whether pages are compressed with gzip rather than Snappy.
     """
-    table = pa.concat_tables(tables)
-    # The least and the largest text of a file are of little use, and finding them takes a sixth of the time.
-    bounded = [field.name for field in table.schema if field.type != pa.string()]
-    pq.write_table(table, target, compression="gzip" if gzip else "snappy", write_statistics=bounded)
+    table = _without_empty_fields(pa.concat_tables(tables))
+    pq.write_table(
+        table,
+        target,
+        compression="gzip" if gzip else "snappy",
+        use_dictionary=[name for name in table.column_names if name not in {*_DISTINCT, ADDITIONAL_PROPERTIES}],
+        # The least and the largest text of a file are of little use, and finding them takes a sixth of the time.
+        write_statistics=[field.name for field in table.schema if field.type != pa.string()],
+    )
+
+
+def _without_empty_fields(table: pa.Table) -> pa.Table:
+    """Keep those fields of `additional_properties` that are used: of all that may get there mostly one or none is."""
+    if ADDITIONAL_PROPERTIES not in table.column_names or table[ADDITIONAL_PROPERTIES].type == pa.string():
+        return table
+    chunks = table[ADDITIONAL_PROPERTIES].chunks
+    names = [field.name for field in chunks[0].type]
+    used = [name for name in names if any(chunk.field(name).null_count < len(chunk) for chunk in chunks)]
+    column = pa.nulls(table.num_rows, pa.string())
+    if used:
+        column = pa.chunked_array(
+            pa.StructArray.from_arrays([chunk.field(name) for name in used], names=used, mask=chunk.is_null())
+            for chunk in chunks
+        )
+    return table.set_column(table.column_names.index(ADDITIONAL_PROPERTIES), ADDITIONAL_PROPERTIES, column)
