@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
@@ -16,6 +17,8 @@ if t.TYPE_CHECKING:
 
 MOST_ROWS = 50_000
 """More rows in one file would only take more memory, here and in the target."""
+
+_ENCODERS = 2
 
 
 class BatchError(TapError):
@@ -91,16 +94,15 @@ class BatchFiles:
         """
         urls: list[str] = []
         rows = 0
-        # The next blocks are converted meanwhile; one file at a time, so that no more than two are held in memory.
-        with ThreadPoolExecutor(1, thread_name_prefix="index-exchange-batch") as writer:
-            writing: Future[str] | None = None
+        with ThreadPoolExecutor(_ENCODERS, thread_name_prefix="index-exchange-batch") as encoders:
+            encoding: deque[Future[bytes]] = deque()
             for count, pieces in self._collect(conversion):
-                if writing is not None:
-                    urls.append(writing.result())
-                writing = writer.submit(self._write_file, f"{name}-{len(urls)}", pieces)
+                if len(encoding) == _ENCODERS:  # no more than these are held in memory
+                    urls.append(self._store(f"{name}-{len(urls)}", encoding.popleft().result()))
+                encoding.append(encoders.submit(self._encode, pieces))
                 rows += count
-            if writing is not None:
-                urls.append(writing.result())
+            for encoded in encoding:
+                urls.append(self._store(f"{name}-{len(urls)}", encoded.result()))
         return urls, rows
 
     def _collect(self, conversion: bulk.Conversion[t.Any]) -> Iterator[tuple[int, list[t.Any]]]:
@@ -117,17 +119,20 @@ class BatchFiles:
         if pieces:
             yield rows, pieces
 
-    def _write_file(self, name: str, pieces: list[t.Any]) -> str:
+    def _encode(self, pieces: list[t.Any]) -> bytes:
+        if not self._is_parquet:
+            return b"".join(pieces)
+        from tap_auditlogs.vendors.index_exchange.bulk import tables  # noqa: PLC0415 - as above
+
+        return tables.to_parquet(pieces, gzip=self._is_gzip)
+
+    def _store(self, name: str, data: bytes) -> str:
+        """Write a file; one at a time, since the SDK opens stores for one thread only."""
         suffix = "parquet" if self._is_parquet else "jsonl.gz" if self._is_gzip else "jsonl"
         filename = f"{self._storage.prefix or ''}{name}.{suffix}"
         try:
             with self._storage.open(filename, "wb") as target:
-                if self._is_parquet:
-                    from tap_auditlogs.vendors.index_exchange.bulk import tables  # noqa: PLC0415 - as above
-
-                    tables.write_parquet(pieces, target, gzip=self._is_gzip)
-                else:
-                    target.writelines(pieces)
+                target.write(data)
             return self._storage.get_url(filename)
         except ImportError as error:
             msg = f"batch_config.storage.root: its store is not installed ({error.name}). For S3, tap-auditlogs[s3]."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import typing as t
 
 import numpy as np
@@ -321,15 +322,18 @@ def table_pieces(content: t.BinaryIO, form: RowFormat, *, most_rows: int) -> Con
     return Conversion(content, prepare)
 
 
-def write_parquet(tables: Sequence[pa.Table], target: t.IO[bytes], *, gzip: bool) -> None:
-    """Write tables into one Parquet file.
+def to_parquet(tables: Sequence[pa.Table], *, gzip: bool) -> bytes:
+    """Make a Parquet file of tables.
 
     Args:
         tables: Tables with the same columns.
-        target: Takes the bytes.
         gzip: Whether pages are compressed with gzip rather than Snappy.
+
+    Returns:
+        The file.
     """
     table = _without_empty_fields(pa.concat_tables(tables))
+    target = io.BytesIO()
     pq.write_table(
         table,
         target,
@@ -338,6 +342,7 @@ def write_parquet(tables: Sequence[pa.Table], target: t.IO[bytes], *, gzip: bool
         # The least and the largest text of a file are of little use, and finding them takes a sixth of the time.
         write_statistics=[field.name for field in table.schema if field.type != pa.string()],
     )
+    return target.getvalue()
 
 
 def _without_empty_fields(table: pa.Table) -> pa.Table:
