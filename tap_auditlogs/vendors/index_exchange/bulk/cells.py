@@ -78,7 +78,10 @@ def find_rows(data: Bytes) -> tuple[int, int]:
                 quotes = np.uint8(quotes + (data[place] == _QUOTE))
                 feeds = np.uint8(feeds + (data[place] == _LF))
         if (quotes and feeds) or at + CHUNK_BYTES > data.size:
-            for place in range(at, min(at + CHUNK_BYTES, data.size)):
+            mask = _mask_of_separators(data, at)
+            while mask:
+                place = at + lowest_bit(mask)
+                mask &= mask - _ONE
                 if data[place] == _QUOTE:
                     is_quoted = not is_quoted
                 elif data[place] == _LF and not is_quoted:
