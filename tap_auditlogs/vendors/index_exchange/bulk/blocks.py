@@ -30,6 +30,8 @@ if t.TYPE_CHECKING:
 
 BLOCK_BYTES = 2 << 20
 """Blocks of this size stay in the processor's caches; larger ones are slower and take more memory."""
+_PIECE_BYTES = 512 << 10
+"""As much is decompressed at once: little enough to be in the caches still when it is put to the other pieces."""
 LARGEST_BLOCK = 16 << 20
 """A block grows up to this to hold a whole row with line breaks in quotes; as long as a line may be elsewhere."""
 
@@ -106,6 +108,7 @@ class _Blocks:
         damage = (OSError, t.cast("type[Exception]", isal_zlib.error))
         self._bytes = Decompressed(t.cast("t.IO[bytes]", igzip.open(content, "rb")), largest, damage)  # type: ignore[no-untyped-call] # it has no types
         self._block_bytes = block_bytes
+        self._spare: list[bytearray] = []
         self._ahead = b""
         self._rows = 0
         self._left: _Chain | None = None
@@ -114,22 +117,33 @@ class _Blocks:
 
     def __iter__(self) -> Iterator[Block]:
         while self._left is None and self._whole is None:
-            data = self._read_ahead()
-            end, rows = find_rows(as_array(data))
-            while not end and (more := self._take_as_much(data)):
-                data += more
-                end, rows = find_rows(as_array(data))
-            if not data:
+            buffer, size = self._read_ahead()
+            end, rows = find_rows(as_array(buffer)[:size])
+            while not end and size == len(buffer) < LARGEST_BLOCK:
+                buffer, size = self._read_on(buffer)
+                end, rows = find_rows(as_array(buffer)[:size])
+            if not size:
                 return
+            data = memoryview(buffer)[:size]
+            self._ahead = bytes(data[end:])
             if not end:
-                self._ahead = b""
-                if len(data) == LARGEST_BLOCK or data.count(b'"') % 2:  # a row without an end
-                    self.leave(data)
+                if size == LARGEST_BLOCK or buffer.count(b'"', 0, size) % 2:  # a row without an end
+                    self.leave(b"")
                     return
-                data, end, rows = data + b"\n", len(data) + 1, 1  # the last row, which has no line feed
-            self._ahead = data[end:]
-            yield Block(memoryview(data)[:end], self._rows + 1, rows)
+                data, end, rows = memoryview(self._ahead + b"\n"), size + 1, 1  # the last row, which has no line feed
+                self._ahead = b""
+            yield Block(data[:end], self._rows + 1, rows)
             self._rows += rows
+
+    def take_back(self, block: Block) -> None:
+        """Use the memory of a block for another one: new memory costs time, for each of its pages.
+
+        Args:
+            block: Nothing refers to its data any more.
+        """
+        buffer = block.data.obj
+        if isinstance(buffer, bytearray) and len(buffer) == self._block_bytes:
+            self._spare.append(buffer)
 
     def leave(self, data: bytes) -> None:
         """Leave the file to the ordinary path.
@@ -150,16 +164,33 @@ class _Blocks:
         reader = RowReader(self._left, first_line=rows_before + 2)
         return Rest(self.header, rows_before, reader, reader.rows())
 
-    def _read_ahead(self) -> bytes:
-        return self._ahead + self._bytes.take(max(self._block_bytes - len(self._ahead), 1))
+    def _read_ahead(self) -> tuple[bytearray, int]:
+        """Fill a buffer, beginning with what was read but not used; it is not full at the end of the file."""
+        begun = len(self._ahead)
+        if self._spare and begun < self._block_bytes:
+            buffer = self._spare.pop()
+        else:
+            buffer = bytearray(max(self._block_bytes, begun + 1))
+        buffer[:begun] = self._ahead
+        return buffer, self._fill(buffer, begun)
 
-    def _take_as_much(self, data: bytes) -> bytes:
-        return self._bytes.take(min(len(data), LARGEST_BLOCK - len(data)))
+    def _read_on(self, buffer: bytearray) -> tuple[bytearray, int]:
+        """Put what a buffer holds into a larger one, and fill that."""
+        larger = bytearray(min(2 * len(buffer), LARGEST_BLOCK))
+        larger[: len(buffer)] = buffer
+        return larger, self._fill(larger, len(buffer))
+
+    def _fill(self, buffer: bytearray, size: int) -> int:
+        view = memoryview(buffer)
+        while size < len(buffer) and (more := self._bytes.readinto(view[size : size + _PIECE_BYTES])):
+            size += more
+        return size
 
     def _read_header(self) -> list[str]:
-        data = self._read_ahead()
-        while b"\n" not in data and (more := self._take_as_much(data)):
-            data += more
+        buffer, size = self._read_ahead()
+        while b"\n" not in buffer and size == len(buffer) < LARGEST_BLOCK:
+            buffer, size = self._read_on(buffer)
+        data = bytes(memoryview(buffer)[:size])
         end = data.find(b"\n") + 1
         with suppress(UnreadableFileError):
             reader = RowReader(_Chain(data[:end], None))
@@ -263,6 +294,7 @@ class Conversion(t.Generic[TResult]):
                         later = [unused.data for unused, _ in pending]
                         self._blocks.leave(b"".join([block.data[converted.stop :], *later]))
                         return
+                    self._blocks.take_back(block)
             finally:
                 for _, future in pending:
                     future.cancel()

@@ -13,9 +13,15 @@ import numpy as np
 from tap_auditlogs.vendors.index_exchange.bulk.intrinsics import (
     CHUNK_BYTES,
     copy,
+    count_bits,
+    highest_bit,
+    load_byte,
     lowest_bit,
+    mask_of_feeds,
+    mask_of_quotes,
     mask_of_separators,
     mask_of_unusual,
+    store,
 )
 from tap_auditlogs.vendors.index_exchange.bulk.jit import compiled
 
@@ -35,7 +41,7 @@ TYPED_SIZE: t.Final = 72
 _LF, _CR, _COMMA, _QUOTE, _BACKSLASH = 10, 13, 44, 34, 92
 _PLUS, _MINUS, _POINT, _ZERO, _NINE, _COLON = 43, 45, 46, 48, 57, 58
 _SPACE, _UPPER_E, _LOWER_E, _UPPER_T, _LOWER_U, _UPPER_Z = 32, 69, 101, 84, 117, 90
-_ONE = np.uint64(1)
+_NONE, _ONE, _LAST = np.uint64(0), np.uint64(1), np.uint64(63)
 
 _MOST_DIGITS = 4_000
 _LARGEST_NUMBER = 64
@@ -69,32 +75,14 @@ def find_rows(data: Bytes) -> tuple[int, int]:
     """
     rows = 0
     end = 0
-    is_quoted = False
-    at = 0
-    while at < data.size:
-        quotes = feeds = np.uint8(0)
-        if at + CHUNK_BYTES <= data.size:
-            for place in range(at, at + CHUNK_BYTES):  # in this form it is compiled to use the processor's vectors
-                quotes = np.uint8(quotes + (data[place] == _QUOTE))
-                feeds = np.uint8(feeds + (data[place] == _LF))
-        if (quotes and feeds) or at + CHUNK_BYTES > data.size:
-            mask = _mask_of_separators(data, at)
-            while mask:
-                place = at + lowest_bit(mask)
-                mask &= mask - _ONE
-                if data[place] == _QUOTE:
-                    is_quoted = not is_quoted
-                elif data[place] == _LF and not is_quoted:
-                    rows += 1
-                    end = place + 1
-        elif quotes:
-            is_quoted ^= (quotes & 1) == 1
-        elif feeds and not is_quoted:
-            rows += int(feeds)
-            end = at + CHUNK_BYTES
-        at += CHUNK_BYTES
-    while end and data[end - 1] != _LF:  # it is the end of a chunk
-        end -= 1
+    is_quoted = _NONE
+    for at in range(0, data.size, CHUNK_BYTES):
+        quoted = _mask_of_quoted(_quotes(data, at)) ^ is_quoted
+        feeds = _feeds(data, at) & ~quoted
+        if feeds:
+            rows += count_bits(feeds)
+            end = at + highest_bit(feeds) + 1
+        is_quoted = _all_like_last(quoted)
     return end, rows
 
 
@@ -111,63 +99,91 @@ def split_row(data: Bytes, at: int, starts: Integers, stops: Integers) -> int:
     Returns:
         Where the next row starts. Negative if the row has more or fewer cells, or is not plain CSV.
     """
+    last_cell = starts.size - 1
     cell = 0
     start = at
-    is_quoted = False
-    closed = doubled = -1
-    chunk = at
-    mask = _mask_of_separators(data, chunk)
-    while True:
-        while not mask:
-            chunk += CHUNK_BYTES
-            if chunk >= data.size:
+    is_quoted = has_closed = _NONE
+    may_open = _ONE
+    for chunk in range(at, data.size, CHUNK_BYTES):
+        quotes = _quotes(data, chunk)
+        quoted = _mask_of_quoted(quotes) ^ is_quoted
+        separators = _separators(data, chunk) & ~quoted
+        opening = quotes & quoted
+        closing = quotes & ~quoted
+        # A quote opens at the start of a cell, and closes at its end; one that stands twice closes, and opens again.
+        before_opening, after_closing = separators | closing, separators | opening
+        odd = opening & ~((before_opening << _ONE) | may_open) | ((closing << _ONE) | has_closed) & ~after_closing
+        is_quoted = _all_like_last(quoted)
+        may_open, has_closed = before_opening >> _LAST, closing >> _LAST
+        separators &= _mask_below(odd)
+        while separators:
+            at = chunk + lowest_bit(separators)
+            separators &= separators - _ONE
+            around = int(load_byte(data, start) == _QUOTE)
+            store(starts, cell, start + around)
+            store(stops, cell, at - around)
+            if load_byte(data, at) != _COMMA:
+                if load_byte(data, at) == _CR:
+                    at += 1
+                    if at == data.size or data[at] != _LF:
+                        return IRREGULAR
+                return at + 1 if cell == last_cell else IRREGULAR
+            if cell == last_cell:
                 return IRREGULAR
-            mask = _mask_of_separators(data, chunk)
-        at = chunk + lowest_bit(mask)
-        mask &= mask - _ONE
-        byte = data[at]
-        if byte == _QUOTE:
-            if at == doubled:
-                continue
-            if not is_quoted:
-                if at != start:
-                    return IRREGULAR
-                is_quoted = True
-                start += 1
-            elif at + 1 < data.size and data[at + 1] == _QUOTE:
-                doubled = at + 1
-            else:
-                is_quoted = False
-                closed = at
-            continue
-        if is_quoted:
-            continue
-        if closed >= 0 and closed != at - 1:
-            return IRREGULAR
-        starts[cell] = start
-        stops[cell] = at if closed < 0 else closed
-        cell += 1
-        if byte == _COMMA:
-            if cell == starts.size:
-                return IRREGULAR
+            cell += 1
             start = at + 1
-            closed = -1
-            continue
-        if byte == _CR:
-            at += 1
-            if at == data.size or data[at] != _LF:
-                return IRREGULAR
-        return at + 1 if cell == starts.size else IRREGULAR
+        if odd:
+            return IRREGULAR
+    return IRREGULAR
 
 
 @compiled
-def _mask_of_separators(data: Bytes, at: int) -> np.uint64:
+def _mask_of_quoted(quotes: np.uint64) -> np.uint64:
+    """Set the bits from each opening quote up to the one before the closing quote: of how many before it is odd."""
+    for power in range(6):
+        quotes ^= quotes << np.uint64(1 << power)
+    return quotes
+
+
+@compiled
+def _all_like_last(mask: np.uint64) -> np.uint64:
+    return np.uint64(np.int64(mask) >> np.int64(_LAST))
+
+
+@compiled
+def _mask_below(mask: np.uint64) -> np.uint64:
+    """Set the bits below the lowest that is set; all if none is."""
+    return (mask - _ONE) & ~mask
+
+
+@compiled
+def _quotes(data: Bytes, at: int) -> np.uint64:
+    if at + CHUNK_BYTES <= data.size:
+        return mask_of_quotes(data, at)
+    return _mask_of_last(data, at, _QUOTE, _QUOTE, _QUOTE)
+
+
+@compiled
+def _feeds(data: Bytes, at: int) -> np.uint64:
+    if at + CHUNK_BYTES <= data.size:
+        return mask_of_feeds(data, at)
+    return _mask_of_last(data, at, _LF, _LF, _LF)
+
+
+@compiled
+def _separators(data: Bytes, at: int) -> np.uint64:
     if at + CHUNK_BYTES <= data.size:
         return mask_of_separators(data, at)
-    mask = np.uint64(0)
+    return _mask_of_last(data, at, _COMMA, _LF, _CR)
+
+
+@compiled
+def _mask_of_last(data: Bytes, at: int, first: int, second: int, third: int) -> np.uint64:
+    """Look at the bytes from a position to the end, fewer than a mask has bits, for one of three."""
+    mask = _NONE
     for place in range(data.size - 1, at - 1, -1):
         byte = data[place]
-        mask = (mask << _ONE) | np.uint64(byte == _COMMA or byte == _LF or byte == _CR or byte == _QUOTE)
+        mask = (mask << _ONE) | np.uint64(byte == first or byte == second or byte == third)
     return mask
 
 

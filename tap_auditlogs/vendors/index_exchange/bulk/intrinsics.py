@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, compiled
+from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, Integers, compiled
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,25 @@ def _copy(_context: t.Any, source: t.Any, start: t.Any, target: t.Any, position:
         return context.get_dummy_value()
 
     return types.void(source, start, target, position, size), generate
+
+
+@intrinsic
+def _load_byte(_context: t.Any, data: t.Any, at: t.Any) -> t.Any:
+    def generate(context: t.Any, builder: t.Any, signature: t.Any, arguments: t.Any) -> t.Any:
+        bytes_ = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.load(builder.gep(bytes_, [arguments[1]]))
+
+    return types.uint8(data, at), generate
+
+
+@intrinsic
+def _store(_context: t.Any, values: t.Any, at: t.Any, _value: t.Any) -> t.Any:
+    def generate(context: t.Any, builder: t.Any, signature: t.Any, arguments: t.Any) -> t.Any:
+        integers = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        builder.store(arguments[2], builder.gep(integers, [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(values, at, types.int64), generate
 
 
 @intrinsic
@@ -84,6 +103,23 @@ def _lowest_bit(_context: t.Any, mask: t.Any) -> t.Any:
     return types.int64(mask), generate
 
 
+@intrinsic
+def _highest_bit(_context: t.Any, mask: t.Any) -> t.Any:
+    def generate(_context: t.Any, builder: t.Any, _signature: t.Any, arguments: t.Any) -> t.Any:
+        highest = mask.bitwidth - 1
+        return builder.sub(ir.IntType(mask.bitwidth)(highest), builder.ctlz(arguments[0], ir.IntType(1)(1)))
+
+    return types.int64(mask), generate
+
+
+@intrinsic
+def _count_bits(_context: t.Any, mask: t.Any) -> t.Any:
+    def generate(_context: t.Any, builder: t.Any, _signature: t.Any, arguments: t.Any) -> t.Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(mask), generate
+
+
 # Names of their own, with the types that they have in compiled functions.
 borrowed = t.cast("Callable[[TArray], TArray]", _borrowed)
 """Use an array without counting references to it, which would take longer than what is done with most cells.
@@ -91,12 +127,24 @@ borrowed = t.cast("Callable[[TArray], TArray]", _borrowed)
 Whoever called the outermost compiled function has to hold the array.
 """
 _copy_bytes = t.cast("Callable[[Bytes, int, Bytes, int, int], None]", _copy)
+load_byte = t.cast("Callable[[Bytes, int], np.uint8]", _load_byte)
+"""Read a byte. An index in brackets is first looked at for being negative, which takes as long as the reading."""
+store = t.cast("Callable[[Integers, int, int], None]", _store)
+"""Write a number at a position, likewise."""
 load_word = t.cast("Callable[[Bytes, int], np.uint64]", _load_word)
 """Read the eight bytes from a position on, which have to be there, as one number."""
 mask_of_separators = t.cast(
-    "Callable[[Bytes, int], np.uint64]", _mask_of(lambda builder, chunk: _is_any(builder, chunk, b',\n\r"'))
+    "Callable[[Bytes, int], np.uint64]", _mask_of(lambda builder, chunk: _is_any(builder, chunk, b",\n\r"))
 )
-"""Look at the 64 bytes from a position on, which have to be there; a bit for each that CSV has a use for."""
+"""Look at the 64 bytes from a position on, which have to be there; a bit for each that ends a cell."""
+mask_of_feeds = t.cast(
+    "Callable[[Bytes, int], np.uint64]", _mask_of(lambda builder, chunk: _is_any(builder, chunk, b"\n"))
+)
+"""Likewise, for line feeds."""
+mask_of_quotes = t.cast(
+    "Callable[[Bytes, int], np.uint64]", _mask_of(lambda builder, chunk: _is_any(builder, chunk, b'"'))
+)
+"""Likewise, for quotes."""
 mask_of_unusual = t.cast(
     "Callable[[Bytes, int], np.uint64]",
     _mask_of(
@@ -108,6 +156,10 @@ mask_of_unusual = t.cast(
 """Likewise, for NUL and what is not ASCII."""
 lowest_bit = t.cast("Callable[[np.uint64], int]", _lowest_bit)
 """Tell which bit is the lowest that is set; one has to be."""
+highest_bit = t.cast("Callable[[np.uint64], int]", _highest_bit)
+"""Tell which bit is the highest that is set; one has to be."""
+count_bits = t.cast("Callable[[np.uint64], int]", _count_bits)
+"""Tell how many bits are set."""
 
 
 @compiled
