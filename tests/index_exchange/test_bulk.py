@@ -479,13 +479,18 @@ WORST = [
 ]
 
 
+def _plan_of(header: list[str], selected: list[str]) -> t.Any:
+    form = bulk.RowFormat(COLUMNS, FIXED, selected)
+    return lines._Liner(header, form, blocks.Memory(1), before="b", after="a")._plan  # noqa: SLF001
+
+
 @pytest.mark.parametrize("selected", [PROPERTIES, ["row_number", "additional_properties"], ["row_number", "part"]])
 @pytest.mark.parametrize("cell", WORST)
 def test_lines_stay_within_their_buffer(cell: str, selected: list[str]) -> None:
     header = [*COLUMNS, "x", "new column"]
     row = ",".join([_in_csv(cell, always=False)] * len(header)).encode() + b"\n"
     first_row = 10**18
-    plan = lines._Liner(header, bulk.RowFormat(COLUMNS, FIXED, selected), before="b", after="a")._plan  # noqa: SLF001
+    plan = _plan_of(header, selected)
     data = np.frombuffer(3 * row, np.uint8)
     places, misfits = np.empty((2, len(header)), np.int64), np.empty(len(header), np.bool_)
     bound = plan.fixed_size + cells.LARGEST_ESCAPE * len(row)
@@ -592,6 +597,30 @@ def test_a_fault_in_a_worker_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
     assert 0 < conversion.rows <= 60
     assert threading.active_count() == before
+
+
+def test_memory_is_used_again_only_when_its_content_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 300)
+    used: list[int] = []
+    conversion = blocks.Conversion(
+        packed(f"{HEADER}\n" + f"{ROW}\n" * 200),
+        lambda _header: lambda block: blocks.Converted(block.first_row, block.rows, len(block.data)),
+        after_use=used.append,
+    )
+    given: list[int] = []
+    for _, first_row in conversion.results():
+        assert used == given
+        given.append(first_row)
+    assert used == given
+    assert len(given) > 20
+
+
+def test_memory_of_another_size_is_not_kept() -> None:
+    memory = blocks.Memory(4)
+    mine, larger = memory.take(), bytearray(8)
+    memory.take_back([memoryview(larger), memoryview(b"text"), memoryview(mine)[:1]])
+    assert memory.take() is mine
+    assert len(memory.take()) == 4
 
 
 # Kept machine code

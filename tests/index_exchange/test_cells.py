@@ -11,10 +11,11 @@ import typing as t
 from decimal import Decimal
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tap_auditlogs.vendors.index_exchange.bulk import cells, tables
+from tap_auditlogs.vendors.index_exchange.bulk import cells, intrinsics, tables
 from tap_auditlogs.vendors.index_exchange.reading import convert_cell, to_decimal
 
 if t.TYPE_CHECKING:
@@ -53,6 +54,16 @@ def room(size: int) -> Bytes:
     array = WRITTEN[REGION - size :]
     array[:] = CANARY
     return array
+
+
+@pytest.mark.parametrize("left", [0, 1, 31, 32, 40])
+def test_copies(left: int) -> None:
+    for size in range(70):
+        text = bytes(range(1, size + 1))
+        for behind_source, behind_target in ((left, 0), (0, left), (left, left)):
+            target = room(size + 2 + behind_target)
+            assert intrinsics.copy(placed(text + bytes(behind_source)), 0, size, target, 2) == size + 2
+            assert target[: size + 2].tobytes() == bytes([CANARY] * 2) + text
 
 
 # Digits
@@ -310,6 +321,23 @@ def test_the_cells_of_a_row(data: bytes, width: int, offset: int) -> None:
         found = [data[start:stop] for start, stop in zip(*places.tolist(), strict=True)]
         expected = re.findall(rb"(?:^|,)(" + _CELL + rb")", row[0].rstrip(b"\r\n"))
         assert found == [cell[1:-1] if cell.startswith(b'"') else cell for cell in expected]
+
+
+@pytest.mark.parametrize(
+    ("row", "is_regular"),
+    [
+        *((b'"%s",\n', True), (b',"%s"\n', True), (b',"%s"\r\n', True), (b'%s,"y"\n', True)),
+        *((b'"%s""y",\n', True), (b'"""%s",\n', True), (b'"%s"",y\n",\n', True)),
+        *((b'"%s"a,\n', False), (b'a"%s",\n', False), (b'%sa"y",\n', False), (b'"%s""",y"\n', False)),
+        *((b'"%s"\ra,\n', False), (b'"%s""y,\n', False), (b'"%s" ,\n', False)),
+    ],
+)
+def test_what_stands_beside_quotes_wherever_a_mask_ends(row: bytes, is_regular: bool) -> None:
+    places = np.empty((2, 2), np.int64)
+    for size in range(130):
+        data = row % (b"x" * size)
+        end = cells.split_row(placed(data), 0, places[0], places[1])
+        assert end == (len(data) if is_regular else cells.IRREGULAR)
 
 
 @thorough

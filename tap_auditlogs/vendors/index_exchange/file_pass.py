@@ -133,6 +133,8 @@ class FilePass:
         """Wait for a file; if it cannot be had as listed, list again: it may have been replaced, or its URL be old."""
         if download is None:
             return task.file, None
+        for reader in self._readers_of(task):
+            reader.get_ready()
         try:
             return task.file, download.result()
         except CredentialsError:
@@ -174,11 +176,17 @@ class FilePass:
             yield Work.ARCHIVE
 
     def _write(self, task: FileTask, content: t.BinaryIO) -> Iterator[Work]:
-        for reader in self._readers:
-            if reader.work in task.works and reader.event_type == task.file.key.event_type:
-                content.seek(0)
-                reader.write_file(task.file, content)
-                yield reader.work
+        for reader in self._readers_of(task):
+            content.seek(0)
+            reader.write_file(task.file, content)
+            yield reader.work
+
+    def _readers_of(self, task: FileTask) -> list[FileReader]:
+        return [
+            reader
+            for reader in self._readers
+            if reader.work in task.works and reader.event_type == task.file.key.event_type
+        ]
 
     @cached_property
     def _archive(self) -> Archive:

@@ -67,6 +67,10 @@ class FileReader(AuditStream, abc.ABC):
         """What the finished work depends on besides the file; None if on nothing."""
         return None
 
+    @abc.abstractmethod
+    def get_ready(self) -> None:
+        """Load what reading takes. There is time for it while the first file is being downloaded."""
+
     def write_file(self, file: ListedFile, content: t.BinaryIO) -> None:
         """Write what this stream makes of a file.
 

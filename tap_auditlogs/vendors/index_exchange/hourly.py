@@ -45,6 +45,10 @@ class Hourly(FileReader):
         """The dimensions, in whatever order."""
         return sorted(self._dimensions)
 
+    def get_ready(self) -> None:
+        """Load what reading takes."""
+        _ = self._total_rows
+
     def pages_of(self, file: ListedFile, content: t.BinaryIO) -> Iterator[list[Record]]:
         """Make records of a file.
 

@@ -35,6 +35,10 @@ class RowReaderStream(FileReader, abc.ABC):
     work = Work.ROWS
     primary_keys = ("subscription_id", "hour", "part", "row_number")
 
+    def get_ready(self) -> None:
+        """Load what reading takes."""
+        _ = self._can_go_in_bulk
+
     def write_file(self, file: ListedFile, content: t.BinaryIO) -> None:
         """Write the rows of a file: by the bulk path as far as that goes, else record by record.
 

@@ -26,7 +26,7 @@ from tap_auditlogs.vendors.index_exchange.reading import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 BLOCK_BYTES = 2 << 20
 """Blocks of this size stay in the processor's caches; larger ones are slower and take more memory."""
@@ -38,6 +38,40 @@ LARGEST_BLOCK = 16 << 20
 THREADS = min(4, os.cpu_count() or 1)
 
 TResult = t.TypeVar("TResult")
+
+
+class Memory:
+    """Buffers of one size, used again and again: new memory takes time for each of its pages."""
+
+    def __init__(self, size: int) -> None:
+        """Begin without any.
+
+        Args:
+            size: Of each, in bytes.
+        """
+        self.size = size
+        self._spare: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        """Take a buffer, with anything in it.
+
+        Returns:
+            The buffer.
+        """
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return bytearray(self.size)
+
+    def take_back(self, views: Iterable[memoryview]) -> None:
+        """Take buffers back.
+
+        Args:
+            views: Each of a buffer that nobody uses any more; those of other memory are left alone.
+        """
+        for view in views:
+            if isinstance(view.obj, bytearray) and len(view.obj) == self.size:
+                self._spare.append(view.obj)
 
 
 @dataclass(frozen=True)
@@ -101,14 +135,14 @@ class _Blocks:
 
     Attributes:
         header: The names of the columns.
+        memory: That of the blocks.
     """
 
     def __init__(self, content: t.BinaryIO, block_bytes: int) -> None:
         largest = cap_size(size_of(content))
         damage = (OSError, t.cast("type[Exception]", isal_zlib.error))
         self._bytes = Decompressed(t.cast("t.IO[bytes]", igzip.open(content, "rb")), largest, damage)  # type: ignore[no-untyped-call] # it has no types
-        self._block_bytes = block_bytes
-        self._spare: list[bytearray] = []
+        self.memory = Memory(block_bytes)
         self._ahead = b""
         self._rows = 0
         self._left: _Chain | None = None
@@ -135,16 +169,6 @@ class _Blocks:
             yield Block(data[:end], self._rows + 1, rows)
             self._rows += rows
 
-    def take_back(self, block: Block) -> None:
-        """Use the memory of a block for another one: new memory costs time, for each of its pages.
-
-        Args:
-            block: Nothing refers to its data any more.
-        """
-        buffer = block.data.obj
-        if isinstance(buffer, bytearray) and len(buffer) == self._block_bytes:
-            self._spare.append(buffer)
-
     def leave(self, data: bytes) -> None:
         """Leave the file to the ordinary path.
 
@@ -167,10 +191,7 @@ class _Blocks:
     def _read_ahead(self) -> tuple[bytearray, int]:
         """Fill a buffer, beginning with what was read but not used; it is not full at the end of the file."""
         begun = len(self._ahead)
-        if self._spare and begun < self._block_bytes:
-            buffer = self._spare.pop()
-        else:
-            buffer = bytearray(max(self._block_bytes, begun + 1))
+        buffer = self.memory.take() if begun < self.memory.size else bytearray(begun + 1)
         buffer[:begun] = self._ahead
         return buffer, self._fill(buffer, begun)
 
@@ -242,6 +263,7 @@ class Conversion(t.Generic[TResult]):
         *,
         block_bytes: int | None = None,
         threads: int = THREADS,
+        after_use: Callable[[TResult], None] = lambda _: None,
     ) -> None:
         """Open a file and read its header.
 
@@ -250,6 +272,7 @@ class Conversion(t.Generic[TResult]):
             prepare: Given the header, returns what converts a block.
             block_bytes: How large blocks are to be.
             threads: How many blocks to convert at once.
+            after_use: Given each result when it has been used.
 
         Raises:
             UnreadableFileError: If it has no header that could be trusted.
@@ -257,6 +280,7 @@ class Conversion(t.Generic[TResult]):
         self._blocks = _Blocks(content, block_bytes or BLOCK_BYTES)
         self._convert = prepare(self._blocks.header)
         self._threads = threads
+        self._after_use = after_use
         self.header = self._blocks.header
         self.rows = 0
 
@@ -264,7 +288,7 @@ class Conversion(t.Generic[TResult]):
         """Convert, up to the first row that is not regular.
 
         Yields:
-            How many rows were converted, and what to.
+            How many rows were converted, and what to, which may be used until the next is asked for.
 
         Raises:
             UnreadableFileError: If the file is damaged.
@@ -272,6 +296,7 @@ class Conversion(t.Generic[TResult]):
         for converted in self._in_threads():
             self.rows += converted.rows
             yield converted.rows, converted.value
+            self._after_use(converted.value)
 
     def rest(self) -> Rest | None:
         """Return what is left when there are no more results; None if that is nothing."""
@@ -294,7 +319,7 @@ class Conversion(t.Generic[TResult]):
                         later = [unused.data for unused, _ in pending]
                         self._blocks.leave(b"".join([block.data[converted.stop :], *later]))
                         return
-                    self._blocks.take_back(block)
+                    self._blocks.memory.take_back([block.data])
             finally:
                 for _, future in pending:
                     future.cancel()

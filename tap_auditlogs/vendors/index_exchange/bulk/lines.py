@@ -12,7 +12,7 @@ from isal import igzip
 
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
 from tap_auditlogs.core.times import format_timestamp
-from tap_auditlogs.vendors.index_exchange.bulk.blocks import Block, Conversion, Converted
+from tap_auditlogs.vendors.index_exchange.bulk.blocks import Block, Conversion, Converted, Memory
 from tap_auditlogs.vendors.index_exchange.bulk.cells import (
     IRREGULAR,
     LARGEST_ESCAPE,
@@ -193,7 +193,9 @@ def _write_extra(
 class _Liner:
     """Makes a line of JSON of each row under one header."""
 
-    def __init__(self, header: Sequence[str], form: RowFormat, *, before: str = "", after: str = "") -> None:
+    def __init__(
+        self, header: Sequence[str], form: RowFormat, memory: Memory, *, before: str = "", after: str = ""
+    ) -> None:
         constant = {name: value for name, value in form.fixed.items() if name in form.selected}
         constant |= {name: None for name in form.columns if name in form.selected and name not in header}
         members = "".join(f"{_encode(name)}:{_encode(value)}," for name, value in constant.items())
@@ -201,6 +203,7 @@ class _Liner:
             members += '"row_number":'
         keys = [f"{_encode(name)}:".encode() for name in header]
         kinds = [_KINDS[form.columns[name][0]] if name in form.columns else _UNKNOWN for name in header]
+        self._memory = memory
         head = as_array(f"{before}{{{members}".encode())
         tail = as_array(f"{after}\n".encode())
         self._plan = _Plan(
@@ -222,14 +225,15 @@ class _Liner:
         data = as_array(block.text().data)
         plain = not has_to_escape(data)
         pieces: list[memoryview] = []
-        at, row, size = 0, block.first_row, BUFFER_BYTES
+        at, row, size = 0, block.first_row, self._memory.size
         places = np.empty((2, self._plan.kinds.size), np.int64)
         misfits = np.empty(self._plan.kinds.size, np.bool_)
         while True:
-            out = np.empty(size, np.uint8)
+            buffer = self._memory.take() if size == self._memory.size else bytearray(size)
+            out = as_array(buffer)
             outcome, at, row, written = _write_rows(self._plan, data, at, row, plain, out, places, misfits)
             if written:
-                pieces.append(out[:written].data)
+                pieces.append(memoryview(buffer)[:written])
             elif outcome == _FULL:
                 size *= 2
             if outcome != _FULL:
@@ -253,7 +257,12 @@ def record_lines(content: t.BinaryIO, form: RowFormat, stream: str) -> Conversio
     """
     before = f'{{"type":"RECORD","stream":{json.dumps(stream)},"record":'
     after = f',"time_extracted":"{format_timestamp(datetime.now(UTC))}"}}'
-    return Conversion(content, lambda header: _Liner(header, form, before=before, after=after).convert)
+    memory = Memory(BUFFER_BYTES)
+    return Conversion(
+        content,
+        lambda header: _Liner(header, form, memory, before=before, after=after).convert,
+        after_use=memory.take_back,
+    )
 
 
 def json_pieces(
@@ -270,13 +279,15 @@ def json_pieces(
     Returns:
         The conversion, whose results are the pieces with their numbers of rows.
     """
+    memory = Memory(BUFFER_BYTES)
 
     def prepare(header: Sequence[str]) -> Callable[[Block], Converted[list[tuple[int, bytes]]]]:
-        liner = _Liner(header, form)
+        liner = _Liner(header, form, memory)
 
         def convert(block: Block) -> Converted[list[tuple[int, bytes]]]:
             lines = liner.convert(block)
             text = b"".join(lines.value)
+            memory.take_back(lines.value)
             pieces = [(lines.rows, text)] if 0 < lines.rows <= most_rows else list(_cut(text, most_rows))
             if compress:
                 pieces = [(rows, igzip.compress(piece, _COMPRESSION_LEVEL)) for rows, piece in pieces]
