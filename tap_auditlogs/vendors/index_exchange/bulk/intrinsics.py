@@ -144,7 +144,7 @@ Whoever called the outermost compiled function has to hold the array.
 _copy_bytes = t.cast("Callable[[Bytes, int, Bytes, int, int], None]", _copy)
 _copy_32 = t.cast("Callable[[Bytes, int, Bytes, int], None]", _copy_wide)
 load_byte = t.cast("Callable[[Bytes, int], np.uint8]", _load_byte)
-"""Read a byte. An index in brackets is first looked at for being negative, which takes as long as the reading."""
+"""Read a byte. Whether an index in brackets is negative is looked at each time, which takes half as long again."""
 store = t.cast("Callable[[Integers, int, int], None]", _store)
 """Write a number at a position, likewise."""
 load_word = t.cast("Callable[[Bytes, int], np.uint64]", _load_word)
@@ -182,7 +182,7 @@ count_bits = t.cast("Callable[[np.uint64], int]", _count_bits)
 def copy(source: Bytes, start: int, stop: int, target: Bytes, position: int) -> int:
     """Copy some bytes. A few more may be copied where there is room: what is behind them is still to be written.
 
-    As many as there are mostly are copied at once; to copy just as many as there are takes three times as long.
+    Most cells are short enough to be copied in one go, without a look at how long they are.
 
     Args:
         source: From these,
