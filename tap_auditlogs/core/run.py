@@ -148,7 +148,7 @@ def _sync(stream: Stream) -> str | None:
     except TapError as error:
         return str(error)
     except MemoryError:
-        return "the memory that this process may use is not enough. Give it more, and run again."
+        return "out of memory. Allow the process more memory and run again."
     except Exception as error:
         logger.exception("`%s` failed in a way the tap does not know.", stream.name)
         return f"unexpected {type(error).__name__}: {error!s:.300}. Please report this with the traceback above."
@@ -171,11 +171,14 @@ def _summarise(streams: Sequence[Stream], failures: Sequence[_Failure]) -> None:
     if not failures:
         logger.info("All %d streams are complete.", len(streams))
         return
+    by_reason: dict[str, list[str]] = {}
+    for failure in failures:
+        by_reason.setdefault(failure.reason, []).append(f"`{failure.stream}`")
     logger.error(
         "%d of %d streams are complete. Failed: %s",
         len(streams) - len(failures),
         len(streams),
-        "; ".join(f"`{failure.stream}`: {failure.reason}" for failure in failures),
+        "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()),
     )
 
 

@@ -18,6 +18,7 @@ Read in singer-sdk 0.54.9, unchanged since the version named.
 from __future__ import annotations
 
 import abc
+import logging
 import os
 import typing as t
 
@@ -43,6 +44,19 @@ if t.TYPE_CHECKING:
 
 class PagedStream(Stream, abc.ABC):
     """A stream that is read and written page by page instead of record by record."""
+
+    def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
+        """Log what the SDK has to say. What it calls an unhandled error, the run loop handles and tells.
+
+        Args:
+            message: The message.
+            *args: Its parts.
+            level: How much it matters.
+            **kwargs: For the logger.
+        """
+        if message.startswith("An unhandled error occurred"):
+            level = logging.DEBUG
+        super().log(message, *args, level=level, **kwargs)
 
     @abc.abstractmethod
     def get_pages(self, context: Context | None) -> Iterable[list[Record]]:
@@ -163,6 +177,18 @@ class HookedPlugin(PluginBase, abc.ABC):
         """Return one message per fault of the configuration."""
 
     @classmethod
+    def environment_variable(cls, setting: str) -> str:
+        """Name the variable that holds a setting with `--config=ENV`.
+
+        Args:
+            setting: The setting's name.
+
+        Returns:
+            The variable's name.
+        """
+        return f"{cls._env_var_prefix}{setting.upper()}"
+
+    @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command, with secrets masked in all that is logged.
 
@@ -179,7 +205,7 @@ class HookedPlugin(PluginBase, abc.ABC):
         config: dict[str, t.Any] = {}
         faults = []
         for name, spec in cls.config_jsonschema["properties"].items():
-            variable = cls._env_var_prefix + name.upper()
+            variable = cls.environment_variable(name)
             if os.environ.get(variable) == "":  # how schedulers pass what is not set
                 continue
             try:
@@ -187,7 +213,9 @@ class HookedPlugin(PluginBase, abc.ABC):
                 if "number" in spec.get("type", ()):
                     found = {name: float(text) for name, text in found.items()}
             except ValueError:
-                faults.append(f"{name}: the environment variable {variable} cannot be read; an object is one of JSON")
+                faults.append(
+                    f"{name}: the environment variable {variable} cannot be read; objects and lists are written as JSON"
+                )
             else:
                 config |= found
         if faults:

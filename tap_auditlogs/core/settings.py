@@ -191,7 +191,8 @@ def check_config(config: Config, schema: Mapping[str, t.Any], vendors: Sequence[
     faults = [_tell(error) for error in validator.iter_errors(config)]
     if faults:
         return faults
-    faults += [fault for name in ("start_date", "end_date") if (fault := _check_time(config, name))]
+    faults += _check_times(config)
+    faults += _check_batch(config.get("batch_config"))
     for vendor in vendors:
         settings = config.get(vendor.name)
         if settings is None:
@@ -237,6 +238,12 @@ def _tell(error: ValidationError) -> str:
             rule = f"be one of {', '.join(map(str, limit))}"
         case "minLength" | "minItems":
             rule = "not be empty"
+        case "minimum":
+            rule = f"be at least {limit}"
+        case "maximum":
+            rule = f"be at most {limit}"
+        case "exclusiveMinimum":
+            rule = f"be greater than {limit}"
         case name:
             rule = f"satisfy `{name}` {limit}"
     return f"{where}: must {rule}"
@@ -249,14 +256,26 @@ def _unknown_setting(where: str, name: str, known: list[str]) -> str:
     return f"{path}: there is no such setting; {hint}"
 
 
-def _check_time(config: Config, name: str) -> str | None:
-    text = config.get(name)
-    try:
-        if text is not None:
-            parse_timestamp(text)
-    except ValueError:
-        return f"{name}: must be a time such as 2026-01-01T00:00:00Z"
-    return None
+def _check_times(config: Config) -> Iterator[str]:
+    times = {}
+    for name in ("start_date", "end_date"):
+        try:
+            if config.get(name) is not None:
+                times[name] = parse_timestamp(config[name])
+        except ValueError:
+            yield f"{name}: must be a time such as 2026-01-01T00:00:00Z"
+    start, end = times.get("start_date"), times.get("end_date")
+    if start is not None and end is not None and end <= start:
+        yield "end_date: must be later than start_date"
+
+
+def _check_batch(batch_config: Mapping[str, t.Any] | None) -> Iterator[str]:
+    if not batch_config:
+        return
+    if not (batch_config.get("encoding") or {}).get("format"):
+        yield "batch_config.encoding: missing format, jsonl or parquet"
+    if not (batch_config.get("storage") or {}).get("root"):
+        yield "batch_config.storage: missing root, such as s3://bucket/folder"
 
 
 def _check_urls(settings: Mapping[str, t.Any], vendor: Vendor) -> Iterator[str]:

@@ -25,7 +25,7 @@ _PARTS = "parts"
 _NOTES = "notes"
 _KNOWN = {"replication_key", "replication_key_value", _PARKED, _FILTERS, _PROGRESS, _PARTS, _NOTES}
 _UNFILTERED = "none"
-_ADVICE = "Mend it or, to read everything again, remove it"
+_ADVICE = "Correct it or, to read everything again, remove it"
 _DEEPEST = 100
 """No bookmark of any tap is nested so deep; what is ten times as deep cannot be written back."""
 

@@ -141,7 +141,7 @@ class AuditStream(PagedStream, abc.ABC):
         except StateError as error:
             msg = (
                 f"The bookmark of `{self.name}` in the state cannot be used: {error}. "
-                "Mend it or, to read this stream again from start_date, remove it."
+                "Correct it or, to read this stream again from start_date, remove it."
             )
             raise StateError(msg) from error
 

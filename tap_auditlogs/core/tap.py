@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import typing as t
 from functools import partial
@@ -81,7 +82,9 @@ class RegistryTap(HookedTap):
         faults = check_config(config, self.config_jsonschema, self.vendors)
         if not faults and not any(vendor.name in config for vendor in self.vendors):
             names = ", ".join(f"`{vendor.name}`" for vendor in self.vendors)
-            faults = [f"No vendor is configured. Set the settings of at least one of {names}."]
+            variable = self.environment_variable(self.vendors[0].name)
+            hint = f"With --config=ENV a vendor is one variable, such as {variable}, that holds a JSON object."
+            faults = [f"No vendor is configured. Set the settings of at least one of {names}. {hint}"]
         return faults
 
     # Streams
@@ -178,8 +181,7 @@ class RegistryTap(HookedTap):
         try:
             given = super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            msg = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no JSON object"
-            raise click.BadParameter(msg, ctx, param) from error
+            raise click.BadParameter(_tell_config_fault(error), ctx, param) from error
         return given
 
     @classmethod
@@ -207,6 +209,18 @@ class RegistryTap(HookedTap):
                 raise TapError("The configuration, the state or the catalog is nested too deep.") from error
 
         return run(make_tap, record_limit=record_limit)
+
+
+def _tell_config_fault(error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "there is no such file"
+        case OSError():
+            return f"the file cannot be read ({os.strerror(error.errno or 0)})"
+        case ValueError(lineno=line, colno=column):  # of the parser that the SDK takes
+            return f"the file is not JSON (line {line}, column {column})"
+        case _:
+            return "the file does not hold a JSON object"
 
 
 def _read(file: t.IO[str], kind: str) -> str:

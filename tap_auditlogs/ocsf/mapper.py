@@ -1,4 +1,7 @@
-"""The command `auditlogs-ocsf`: a Singer mapper that adds the stream `audit_events`."""
+"""The command `auditlogs-ocsf`: a Singer mapper that adds the stream `audit_events`.
+
+Every message passes as it is; the events of some records follow them, and so come before the STATE that covers them.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,7 @@ Json: t.TypeAlias = "dict[str, t.Any]"
 
 
 class OcsfMapper(HookedMapper):
-    """Adds the stream audit_events, OCSF 1.8.0, to what tap-auditlogs extracts.
-
-    Every message passes as it is; the events of some records follow them, and so come before the STATE that covers
-    them.
-    """
+    """Adds the stream audit_events, OCSF 1.8.0, to what tap-auditlogs extracts."""
 
     name = "auditlogs-ocsf"
     package_name = "tap-auditlogs"
@@ -239,7 +238,7 @@ class OcsfMapper(HookedMapper):
             logger.warning("Not understood were %s; each became an event that says so.", told)
         foreign = t.cast("LineReader", self.message_reader).foreign
         if foreign:
-            logger.warning("%d lines are no Singer messages; they have passed as they are.", foreign)
+            logger.warning("%d lines are not Singer messages; they were passed on unchanged.", foreign)
 
     # Command line
 

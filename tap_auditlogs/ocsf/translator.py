@@ -157,11 +157,11 @@ class Translator:
         try:
             message = decode_json(line)
         except ValueError:  # nothing of it gets into the event: it may hold secrets
-            return self._fallback({}, _digest(line), None, "its message is no JSON")
+            return self._fallback({}, _digest(line), None, "its message is not JSON")
         record, extracted = message.get("record"), message.get("time_extracted")
         extraction = _read_extraction(extracted) if isinstance(extracted, str) else None
         if not isinstance(record, dict):
-            return self._fallback({}, _digest(_canonical.encode(record)), extraction, "it is no object")
+            return self._fallback({}, _digest(_canonical.encode(record)), extraction, "it is not an object")
         mapping = self._mapping
         clean = mapping.clean(record)
         key = [text_of(record.get(name)) for name in mapping.key]

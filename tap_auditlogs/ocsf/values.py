@@ -39,7 +39,7 @@ def is_ip(text: str) -> bool:
     except ValueError:
         return False
     # A scope may hold anything, and OCSF's pattern knows dotted quads only behind `::`.
-    return len(text) <= _LONGEST_ADDRESS and "%" not in text and (address.version == 4 or "." not in text)  # noqa: PLR2004
+    return len(text) <= _LONGEST_ADDRESS and "%" not in text and (address.version == 4 or "." not in text)  # noqa: PLR2004 - IPv4
 
 
 @lru_cache(maxsize=4096)

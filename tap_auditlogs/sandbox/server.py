@@ -10,9 +10,8 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass
 
-# waitress ships no types.
-from waitress import create_server, wasyncore  # type: ignore[import-untyped]
-from waitress.channel import ClientDisconnected  # type: ignore[import-untyped]
+from waitress import create_server, wasyncore  # type: ignore[import-untyped] # waitress ships no types
+from waitress.channel import ClientDisconnected  # type: ignore[import-untyped] # likewise
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response

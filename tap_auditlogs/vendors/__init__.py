@@ -1,4 +1,7 @@
-"""The registry: every vendor the tap knows, in the order in which they run."""
+"""The registry: every vendor the tap knows, in the order of the documentation.
+
+Streams run in the order of their names.
+"""
 
 from tap_auditlogs.core.vendor import Vendor
 from tap_auditlogs.vendors import cryptolens, index_exchange, openx, pigment, xandr

@@ -124,17 +124,33 @@ def test_without_a_vendor_the_names_of_the_vendors_are_told(tap_runner: TapRunne
     assert all(f"`{vendor.name}`" in last for vendor in VENDORS)
 
 
-@pytest.mark.parametrize("content", ["", "{bad", "[1]", "5", "null"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "the file is not JSON (line 1, column 1)"),
+        ('{\n"a": bad', "the file is not JSON (line 2, column 6)"),
+        ("[1]", "the file does not hold a JSON object"),
+        ("5", "the file does not hold a JSON object"),
+        ("null", "the file does not hold a JSON object"),
+    ],
+)
 @pytest.mark.parametrize("arguments", [[], ["--discover"]])
-def test_a_configuration_file_that_is_none_is_told(tap_runner: TapRunner, content: str, arguments: list[str]) -> None:
+def test_a_configuration_file_that_is_none_is_told(
+    tap_runner: TapRunner, content: str, told: str, arguments: list[str]
+) -> None:
     last = failed_in_one_line(tap_runner.run(*arguments, config=content), code=2)
     assert "--config" in last
-    assert "JSON object" in last
+    assert told in last
 
 
 def test_a_missing_configuration_file_is_told(tap_runner: TapRunner) -> None:
     last = failed_in_one_line(tap_runner.run("--config=nowhere.json"), code=2)
     assert "there is no such file" in last
+
+
+def test_a_folder_in_place_of_a_configuration_file_is_told(tap_runner: TapRunner, tmp_path: Path) -> None:
+    last = failed_in_one_line(tap_runner.run(f"--config={tmp_path}"), code=2)
+    assert "the file cannot be read (Is a directory)" in last
 
 
 def test_a_wrong_setting_is_told_without_its_value(tap_runner: TapRunner) -> None:
@@ -183,7 +199,7 @@ def test_the_environment_wins_over_a_file(sandbox: Sandbox, tap_runner: TapRunne
         ("PIGMENT", "{}", "No vendor is configured"),
         ("MAX_RETRY_WAIT_SECONDS", "abc", "max_retry_wait_seconds: the environment variable"),
         ("REQUEST_TIMEOUT_SECONDS", "abc", "request_timeout_seconds: the environment variable"),
-        ("REQUEST_TIMEOUT_SECONDS", "-1", "request_timeout_seconds: must satisfy"),
+        ("REQUEST_TIMEOUT_SECONDS", "-1", "request_timeout_seconds: must be greater than 0"),
     ],
 )
 @pytest.mark.parametrize("arguments", [[], ["--test"]])
@@ -252,6 +268,7 @@ def test_the_connection_test_reads_one_record_of_each_stream_and_moves_no_bookma
     streams = [message["stream"] for message in done.messages if message["type"] == "RECORD"]
     assert sorted(streams) == sorted(set(streams))
     assert len(streams) == 4
+    assert "ERROR" not in done.stderr
     for entry in (done.state or {"bookmarks": {}})["bookmarks"].values():
         assert "replication_key_value" not in entry
         assert "progress" not in entry

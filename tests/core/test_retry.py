@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
+import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_auditlogs.core.errors import TransientError
-from tap_auditlogs.core.http.retry import MAX_TRIES, RetryBudget, parse_retry_after
+from tap_auditlogs.core.http.retry import MAX_TRIES, RetryBudget, answered_at, parse_retry_after
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 
@@ -17,6 +20,30 @@ NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 def test_no_retry_after_breaks_the_run(value: str) -> None:
     wait = parse_retry_after(value, NOW)
     assert wait is None or 0 <= wait <= 10.0**12
+
+
+def answer(**headers: str) -> requests.Response:
+    response = requests.Response()
+    response.headers.update(headers)
+    return response
+
+
+def test_an_answer_is_dated_by_the_servers_clock() -> None:
+    assert answered_at(answer(Date=format_datetime(NOW, usegmt=True))) == NOW
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Date": ""},
+        {"Date": "soon"},
+        {"Date": "Fri, 20 Nov 2026 12:00:00 -0000"},
+        {"Date": f"1 Jan {'9' * 400} 0:0"},
+    ],
+)
+def test_an_answer_without_a_usable_date_was_given_now(headers: dict[str, str]) -> None:
+    assert abs(answered_at(answer(**headers)) - datetime.now(UTC)) < timedelta(seconds=10)
 
 
 @given(

@@ -49,13 +49,25 @@ def test_valid_settings_have_no_fault() -> None:
         ({"pigment": SECRET}, "pigment: must be of type object"),
         ({"pigment": [SECRET]}, "pigment: must be of type object"),
         (pigment(lookback_hours=SECRET), "pigment.lookback_hours: must be of type number"),
-        (pigment(lookback_hours=-1), "pigment.lookback_hours: must satisfy `minimum` 0"),
-        ({**VALID, "request_timeout_seconds": 0}, "request_timeout_seconds: must satisfy `exclusiveMinimum` 0"),
+        (pigment(lookback_hours=-1), "pigment.lookback_hours: must be at least 0"),
+        ({**VALID, "request_timeout_seconds": 0}, "request_timeout_seconds: must be greater than 0"),
         ({**VALID, "max_retry_wait_seconds": 1.5}, "max_retry_wait_seconds: must be of type integer"),
-        ({**VALID, "max_retry_wait_seconds": -1}, "max_retry_wait_seconds: must satisfy `minimum` 0"),
+        ({**VALID, "max_retry_wait_seconds": -1}, "max_retry_wait_seconds: must be at least 0"),
         ({**VALID, "start_date": 20260101}, "start_date: must be of type string"),
         ({**VALID, "start_date": "soon"}, "start_date: must be a time such as 2026-01-01T00:00:00Z"),
         ({**VALID, "end_date": "2026-13-01"}, "end_date: must be a time such as 2026-01-01T00:00:00Z"),
+        (
+            {**VALID, "start_date": "2026-01-01", "end_date": "2026-01-01T00:00:00Z"},
+            "end_date: must be later than start_date",
+        ),
+        (
+            {**VALID, "batch_config": {"encoding": {"compression": "gzip"}, "storage": {"root": "file:///x"}}},
+            "batch_config.encoding: missing format, jsonl or parquet",
+        ),
+        (
+            {**VALID, "batch_config": {"encoding": {"format": "jsonl"}}},
+            "batch_config.storage: missing root, such as s3://bucket/folder",
+        ),
         (pigment(api_url="http://pigment.app"), "pigment.api_url: must be https; plain http is for loopback only"),
         (
             pigment(api_url=f"https://user:{SECRET}@h"),

@@ -38,7 +38,7 @@ CHAPTERS: t.Final = {
 
 CASES: t.Final = {
     "A1": Case(0, "SIGKILL after row k for every k"),
-    "A2": Case(0, "Restart from each STATE emitted, not only the last (CAT idea)"),
+    "A2": Case(0, "Restart from each STATE emitted, not only the last"),
     "A3": Case(0, "500 on page 4 forever"),
     "A4": Case(0, "Code path swallows an error and returns early"),
     "A5": Case(0, "Two streams, first fails"),

@@ -226,12 +226,14 @@ def wrong_end(
     truth: Truth, exit_code: int, messages: Sequence[Message], log: str, before: Keys | None = None
 ) -> list[str]:
     """Exit code 0 means that all is there; 1 comes with a summary that names what failed and no traceback."""
+    written = written_keys(messages)
+    for stream, keys in (before or {}).items():
+        written.setdefault(stream, set()).update(keys)
+    lost = missing(true_keys(truth), written)
     if exit_code == 0:
-        written = written_keys(messages)
-        for stream, keys in (before or {}).items():
-            written.setdefault(stream, set()).update(keys)
-        return [f"exit code 0, but {fault}" for fault in missing(true_keys(truth), written)]
-    faults = []
+        return [f"exit code 0, but {fault}" for fault in lost]
+    summary = log.rstrip().rpartition("\n")[2]
+    faults = [f"the summary keeps silent of {fault}" for fault in lost if f"`{fault.partition(':')[0]}`" not in summary]
     if exit_code != 1:
         faults.append(f"the exit code is {exit_code}")
     if "streams are complete. Failed: `" not in log:

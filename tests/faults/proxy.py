@@ -69,23 +69,11 @@ class Strike:
         return self.hits > self.skip and (self.times is None or self.hits <= self.skip + self.times)
 
 
-class FaultProxy:
-    """Passes every request on to a server, and the answer back, as long as no strike meets it.
+class _Host:
+    """Serves from entry to exit."""
 
-    Attributes:
-        strikes: What goes wrong; the first that is due counts.
-    """
-
-    def __init__(self, upstream: str) -> None:
-        """Set up.
-
-        Args:
-            upstream: The URL of the server behind.
-        """
-        self._upstream = upstream
-        self._server = RawServer(self._answer)
-        self._lock = threading.Lock()
-        self.strikes: list[Strike] = []
+    def __init__(self, server: RawServer) -> None:
+        self._server = server
 
     def __enter__(self) -> t.Self:
         self._server.__enter__()
@@ -103,6 +91,25 @@ class FaultProxy:
     def requests(self) -> list[Received]:
         """Every request so far."""
         return self._server.requests
+
+
+class FaultProxy(_Host):
+    """Passes every request on to a server, and the answer back, as long as no strike meets it.
+
+    Attributes:
+        strikes: What goes wrong; the first that is due counts.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        """Set up.
+
+        Args:
+            upstream: The URL of the server behind.
+        """
+        super().__init__(RawServer(self._answer))
+        self._upstream = upstream
+        self._lock = threading.Lock()
+        self.strikes: list[Strike] = []
 
     def strike(self, act: Act, path: str = "", *, skip: int = 0, times: int | None = None) -> Strike:
         """Let something go wrong from now on."""
@@ -245,32 +252,15 @@ CUTS: dict[str, Act] = {
 """Answers that break off, by the number in the catalogue."""
 
 
-class Stranger:
+class Stranger(_Host):
     """A host of somebody else, that answers everything with 200 and remembers what it was told."""
 
     def __init__(self, body: str = "{}") -> None:
-        self._server = RawServer(answer(body), host="127.0.0.2")
-
-    def __enter__(self) -> t.Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.__exit__(exception_type, exception, traceback)
+        super().__init__(RawServer(answer(body), host="127.0.0.2"))
 
     @property
     def url(self) -> str:
         return self._server.url
-
-    @property
-    def requests(self) -> list[Received]:
-        """What it was told; there should be nothing."""
-        return self._server.requests
 
     def allures(self, code: int) -> Act:
         """Redirect here, with the path and the query of the request."""

@@ -278,7 +278,7 @@ def test_i10_a_page_that_does_not_fit_into_the_memory_is_told_and_gone_on_from(
     proxy.strike(with_large_field(subject), subject.page, skip=1)
     # Else each thread takes a part of the memory for itself, and how many threads there are then is a matter of chance.
     done = tap_runner.run(config=config, before=LITTLE_MEMORY, env={"MALLOC_ARENA_MAX": "1"})
-    assert "the memory that this process may use is not enough" in done.stderr.splitlines()[-1], done.stderr
+    assert "out of memory" in done.stderr.splitlines()[-1], done.stderr
     check_failed(sandbox.truth(), Run(done.code, done.stdout, done.stderr))
     proxy.calm()
     again = sync(config, done.state)

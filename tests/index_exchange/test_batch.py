@@ -109,9 +109,19 @@ def test_a_batch_folder_that_cannot_be_written_is_told(config: Settings, tmp_pat
     assert run.exit_code == 1
     assert "cannot be written to batch_config.storage.root" in run.log
     assert "Traceback" not in run.log
+    summary = run.log.splitlines()[-1]
+    assert "`index_exchange_files`" in summary
+    assert f"`{ROWS[0]}`" in summary
 
 
-def test_an_incomplete_batch_config_is_told(config: Settings) -> None:
-    run = sync({**config, "batch_config": {"encoding": {"format": "jsonl"}}})
-    assert run.exit_code == 1
-    assert "batch_config needs" in run.log
+def test_where_batches_fail_sums_are_complete(config: Settings, tmp_path: Path) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file, not a folder")
+    whole = sync(config).records("index_exchange_hourly")
+    run = sync(with_batches(config, blocked / "below", "jsonl"))
+    assert run.records("index_exchange_hourly") == whole
+    assert "`index_exchange_hourly`" not in run.log.splitlines()[-1]
+    again = sync(config, run.state)
+    assert again.exit_code == 0
+    assert not again.records("index_exchange_hourly")
+    assert again.records(ROWS[0])

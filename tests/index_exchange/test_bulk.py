@@ -431,7 +431,7 @@ def _total(total_rows: t.Callable[..., dict[one_by_one.Group, one_by_one.Totals]
 
 
 def test_blocks_behind_an_irregular_row_are_not_totalled_twice() -> None:
-    grouper = totals._Grouper(["partner_id", "domain"], ["domain"])  # noqa: SLF001 - threads may hide it
+    grouper = totals._Grouper(["partner_id", "domain"], ["domain"])  # by itself: threads may hide it
     data = memoryview(b"7,a\n7\n7,a\n")
     first = grouper.convert(blocks.Block(data, 1, 3))
     assert (first.rows, first.stop) == (1, 4)
@@ -468,9 +468,9 @@ def test_files_may_be_narrow_or_wide(width: int) -> None:
 def test_blank_lines_take_no_places_in_a_table() -> None:
     width = 50
     data = memoryview(b"," * (width - 1) + b"\n" + b"\n" * 1000)
-    found = tables._Cells(blocks.Block(data, 1, 1001), width)  # noqa: SLF001 - the memory that it takes
+    found = tables._Cells(blocks.Block(data, 1, 1001), width)
     assert (found.rows, found.stop) == (1, width)
-    assert found._starts.size <= len(data)  # noqa: SLF001
+    assert found._starts.size <= len(data)
 
 
 WORST = [
@@ -481,7 +481,7 @@ WORST = [
 
 def _plan_of(header: list[str], selected: list[str]) -> t.Any:
     form = bulk.RowFormat(COLUMNS, FIXED, selected)
-    return lines._Liner(header, form, blocks.Memory(1), before="b", after="a")._plan  # noqa: SLF001
+    return lines._Liner(header, form, blocks.Memory(1), before="b", after="a")._plan
 
 
 @pytest.mark.parametrize("selected", [PROPERTIES, ["row_number", "additional_properties"], ["row_number", "part"]])
@@ -499,12 +499,12 @@ def test_lines_stay_within_their_buffer(cell: str, selected: list[str]) -> None:
         memory = np.full(size + 4096, 0xA5, np.uint8)
         memory[size + 1 :: 2] = 0x5A
         canary = memory[size:].copy()
-        outcome = lines._write_rows(plan, data, 0, first_row, False, memory[:size], places, misfits)  # noqa: SLF001
+        outcome = lines._write_rows(plan, data, 0, first_row, False, memory[:size], places, misfits)
         assert (memory[size:] == canary).all()
         return outcome
 
     outcome, at, row_number, needed = write(3 * bound)
-    assert (outcome, at, row_number) == (lines._DONE, data.size, first_row + 3)  # noqa: SLF001
+    assert (outcome, at, row_number) == (lines._DONE, data.size, first_row + 3)
     assert needed <= 3 * bound
     one = needed // 3
     for size in {
@@ -525,7 +525,7 @@ def test_lines_stay_within_their_buffer(cell: str, selected: list[str]) -> None:
         done = 0 if size < bound else min(3, 1 + (size - bound) // one)
         assert written == done * one
         assert (at, row_number) == (done * len(row), first_row + done)
-        assert outcome == (lines._DONE if done == 3 else lines._FULL)  # noqa: SLF001
+        assert outcome == (lines._DONE if done == 3 else lines._FULL)
 
 
 def test_keys_stay_within_their_room() -> None:
@@ -534,19 +534,19 @@ def test_keys_stay_within_their_room() -> None:
     dimensions, measures = np.array([0, 1, 2], np.int64), np.array([-1, 1], np.int64)
     places, amounts = np.empty((2, 3), np.int64), np.empty(4, np.int64)
     for groups, key_bytes in itertools.product([1, 64, 512], [*range(400), 60_000]):
-        held = totals._make_groups(groups, key_bytes)  # noqa: SLF001
+        held = totals._make_groups(groups, key_bytes)
         memory = np.full(key_bytes + 4096, 0xA5, np.uint8)
         held = held._replace(keys=memory[:key_bytes])
-        outcome, at, added = totals._add_rows(held, data, 0, dimensions, measures, places, amounts)  # noqa: SLF001
+        outcome, at, added = totals._add_rows(held, data, 0, dimensions, measures, places, amounts)
         assert (memory[key_bytes:] == 0xA5).all()
         assert at == sum(map(len, rows[:added]))
         assert added <= groups
-        assert outcome == (totals._DONE if added == 300 else totals._FULL)  # noqa: SLF001
-        larger = totals._enlarge(held, max(map(len, rows)) + 100)  # noqa: SLF001
-        _, _, more = totals._add_rows(larger, data, at, dimensions, measures, places, amounts)  # noqa: SLF001
+        assert outcome == (totals._DONE if added == 300 else totals._FULL)
+        larger = totals._enlarge(held, max(map(len, rows)) + 100)
+        _, _, more = totals._add_rows(larger, data, at, dimensions, measures, places, amounts)
         assert added == 300 or more > 0
-        grouper = totals._Grouper(["a", "net_revenue", "c"], ["a", "net_revenue", "c"])  # noqa: SLF001
-        grouper._groups = larger  # noqa: SLF001
+        grouper = totals._Grouper(["a", "net_revenue", "c"], ["a", "net_revenue", "c"])
+        grouper._groups = larger
         assert {key[1] for key in grouper.groups()} == {str(number) for number in range(added + more)}
 
 
@@ -638,34 +638,34 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_changed_source_has_another_folder(source: Path) -> None:
-    first = jit._cache_folder()  # noqa: SLF001 - it is asked once per process
+    first = jit._cache_folder()
     assert first is not None
     assert first.parent == source / "__pycache__"
-    assert jit._cache_folder() == first  # noqa: SLF001
+    assert jit._cache_folder() == first
     with (source / "cells.py").open("a") as file:
         file.write("\n")
-    assert jit._cache_folder() not in {first, None}  # noqa: SLF001
+    assert jit._cache_folder() not in {first, None}
 
 
 def test_a_folder_is_found_that_can_be_written(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "file" / "no folder"))
-    folder = jit._cache_folder()  # noqa: SLF001
+    folder = jit._cache_folder()
     assert folder is not None
     assert folder.parent == source / "__pycache__"
     shutil.rmtree(source / "__pycache__")
     (source / "__pycache__").touch()
-    folder = jit._cache_folder()  # noqa: SLF001
+    folder = jit._cache_folder()
     assert folder is not None
     assert folder.parent == tmp_path / "home" / ".cache" / "tap-auditlogs"
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    assert jit._cache_folder() is None  # noqa: SLF001
+    assert jit._cache_folder() is None
 
 
 def test_a_folder_that_is_there_but_read_only_is_not_taken(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = jit._cache_folder()  # noqa: SLF001
+    folder = jit._cache_folder()
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != folder)
-    other = jit._cache_folder()  # noqa: SLF001
+    other = jit._cache_folder()
     assert other is not None
     assert other.parent != source / "__pycache__"
 
@@ -677,7 +677,7 @@ def test_a_user_without_a_home_has_no_folder(source: Path, monkeypatch: pytest.M
     (source / "__pycache__").touch()
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", find_no_one)
-    assert jit._cache_folder() is None  # noqa: SLF001
+    assert jit._cache_folder() is None
 
 
 def _double(number: t.Any) -> t.Any:

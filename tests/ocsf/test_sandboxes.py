@@ -63,7 +63,6 @@ def test_every_event_is_valid(extracted: Extracted, settings: dict[str, bool]) -
     events = events_in(run(extracted.lines, **settings))
     counts = Counter(event["vendor"] for event in events)
     wrong = {event["event_uid"]: found for event in events if (found := faults(event["ocsf"]))}
-    print({vendor: f"{count} events" for vendor, count in counts.items()}, f"{len(wrong)} errors")  # noqa: T201
     assert wrong == {}
     assert counts.keys() == {"pigment", "cryptolens", "openx", "xandr"}
     expected = {

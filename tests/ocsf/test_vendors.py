@@ -416,7 +416,7 @@ def test_text_that_is_no_utf8_enters_no_event() -> None:
     assert passed == given
     (event,) = events_in(b"".join(added))
     assert event["action"] == UNMAPPABLE
-    assert "its message is no JSON" in event["ocsf"]["message"]
+    assert "its message is not JSON" in event["ocsf"]["message"]
 
 
 def test_half_a_surrogate_pair_and_nan_do_not_cost_the_event() -> None:

@@ -9,6 +9,7 @@ import typing as t
 from datetime import timedelta
 
 import pytest
+from werkzeug.http import http_date
 
 from tap_auditlogs.core.errors import CredentialsError
 from tap_auditlogs.core.http import HttpOptions
@@ -52,6 +53,18 @@ def test_a_throttled_request_waits_as_long_as_the_vendor_says(
     assert len(waits) == 1
     assert 24 <= waits[0] <= 25
     assert keys(run.records(DETAIL)) == {key for key in true_keys(xandr) if key[0] == "line-item"}
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_wait_until_a_date_is_measured_by_the_vendors_clock(
+    sandbox: Sandbox, clock: Clock, waits: list[float], hours: int
+) -> None:
+    clock.shift = timedelta(hours=hours)
+    until = http_date(clock() + timedelta(seconds=200))
+    sandbox.faults.add(Fault(path="/change-log", skip=2, status=429, headers={"Retry-After": until}))
+    assert sync(config(sandbox, services=SERVICES)).exit_code == 0
+    assert len(waits) == 1
+    assert 190 <= waits[0] <= 202
 
 
 def test_of_two_retry_after_headers_the_longer_counts(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import random
 import typing as t
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from datetime import datetime
+
+    import requests
 
     from tap_auditlogs.core.errors import TransientError
 
@@ -86,6 +88,18 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return max(0.0, math.ceil((moment - now).total_seconds()))
     waits = [_seconds(part) for part in value.split(",")]
     return max((wait for wait in waits if wait is not None), default=None)
+
+
+def answered_at(response: requests.Response) -> datetime:
+    """Tell when an answer was given, by the server's clock.
+
+    Args:
+        response: An answer.
+
+    Returns:
+        What its `Date` says; the time by this machine's clock if that is nothing usable.
+    """
+    return _http_date(response.headers.get("Date", "")) or datetime.now(UTC)
 
 
 def _http_date(text: str) -> datetime | None:

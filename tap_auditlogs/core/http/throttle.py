@@ -33,8 +33,7 @@ class Throttle:
         """Make the limiter when it is first needed, one for all threads."""
         with self._lock:
             if self._limiter is None:
-                # A quarter second of CPU that --version need not spend.
-                from pyrate_limiter import Limiter, Rate  # noqa: PLC0415
+                from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - a quarter second of CPU that --version need not spend
 
                 logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)  # it tells of its own set-up at INFO
                 self._limiter = Limiter(Rate(self._requests, round(self._seconds * 1000)))

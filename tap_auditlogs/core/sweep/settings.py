@@ -7,6 +7,6 @@ FULL_SCAN_SETTING = th.Property(
     th.NumberType(minimum=0),
     default=7,
     title="Full scan every so many days",
-    description="How often every object is asked, whether it seems to have changed or not: a change may leave "
-    "the object's time of modification as it was.",
+    description="How often the history of every object is read, even if the object looks unchanged: some changes do "
+    "not update its modification time.",
 )

@@ -39,15 +39,9 @@ class BatchFiles:
         """Prepare.
 
         Args:
-            settings: `batch_config`.
-
-        Raises:
-            BatchError: If it lacks something.
+            settings: `batch_config`, valid.
         """
-        encoding = settings.get("encoding") or {}
-        storage = settings.get("storage") or {}
-        if encoding.get("format") not in {"jsonl", "parquet"} or not storage.get("root"):
-            raise BatchError("batch_config needs encoding.format (jsonl or parquet) and storage.root")
+        encoding, storage = settings["encoding"], settings["storage"]
         compression = encoding.get("compression")
         self.encoding = BaseBatchFileEncoding(encoding["format"], "gzip" if compression == "gzip" else None)
         self._storage = StorageTarget.from_dict(dict(storage))

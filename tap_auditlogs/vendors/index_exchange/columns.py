@@ -62,9 +62,6 @@ BID_COLUMNS: Mapping[str, tuple[Kind, str]] = {
 SURPLUS_CELLS = "surplus_cells"
 """Under this key of `additional_properties`, the cells of a row that has more of them than the header."""
 
-FILE_PROPERTIES = ("subscription_id", "hour", "part", "row_number", "file_md5", "file_date_created")
-"""What a row has of its file and its place in it."""
-
 HOURLY_PROPERTIES = frozenset(
     {
         *("subscription_id", "hour", "group_key", "impressions", "net_revenue", "gross_revenue"),

@@ -52,11 +52,13 @@ class FileOutcome:
     Attributes:
         file: The file as it was worked on; it may have been listed anew.
         finished: The work that is done.
-        failure: Why the rest is not.
+        unfinished: The work that is not.
+        failure: Why it is not.
     """
 
     file: ListedFile
-    finished: AbstractSet[Work] = frozenset()
+    finished: AbstractSet[Work]
+    unfinished: AbstractSet[Work]
     failure: TapError | None = None
 
 
@@ -109,7 +111,7 @@ class FilePass:
                     given_up_in_a_row += isinstance(error.__cause__, TransientError)
                     if _is_about_all_files(error) or given_up_in_a_row >= _FAILURES_IN_A_ROW:
                         raise
-                    outcome = FileOutcome(task.file, failure=error)
+                    outcome = FileOutcome(task.file, frozenset(), task.works, error)
                 else:
                     if content is not None:
                         given_up_in_a_row = 0
@@ -161,7 +163,7 @@ class FilePass:
         finally:
             if content is not None:
                 content.close()
-        return FileOutcome(task.file, finished, failure)
+        return FileOutcome(task.file, finished, task.works - finished, failure)
 
     def _do(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[Work]:
         """Do the work on a file; its own record comes when the rows that it stands for are there."""
@@ -176,10 +178,20 @@ class FilePass:
             yield Work.ARCHIVE
 
     def _write(self, task: FileTask, content: t.BinaryIO) -> Iterator[Work]:
+        """Give a file to its streams; one that fails does not keep the others from it."""
+        failure: TapError | None = None
         for reader in self._readers_of(task):
             content.seek(0)
-            reader.write_file(task.file, content)
-            yield reader.work
+            try:
+                reader.write_file(task.file, content)
+            except OutputError:
+                raise
+            except TapError as error:
+                failure = failure or error
+            else:
+                yield reader.work
+        if failure is not None:
+            raise failure
 
     def _readers_of(self, task: FileTask) -> list[FileReader]:
         return [

@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_auditlogs.core.errors import TapError
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
     from tap_auditlogs.vendors.index_exchange.manifest import Work
 
@@ -25,11 +26,13 @@ class FileReader(AuditStream, abc.ABC):
     Attributes:
         event_type: Of the files.
         work: What is finished in the manifest when a file was written.
+        failure: Why it lacks the rows of a file; None if it lacks none.
     """
 
     replication_key = "file_md5"
     event_type: t.ClassVar[str] = "impressions"
     work: t.ClassVar[Work]
+    failure: TapError | None = None
 
     def get_pages(self, context: Context | None) -> Iterable[list[Record]]:  # noqa: ARG002 - the base's signature
         """Read nothing: `Files` has `write_file` called.

@@ -101,7 +101,14 @@ class Files(AuditStream):
         with ExitStack() as stack:
             for stream in self._readers:
                 stack.enter_context(stream.being_written())
-            yield from self._read_files()
+            try:
+                yield from self._read_files()
+            except FilesFailedError:
+                raise  # which streams lack something has been noted file by file
+            except Exception as error:
+                for stream in self._readers:
+                    stream.failure = stream.failure or TapError(str(error) or type(error).__name__)
+                raise
 
     def _read_files(self) -> Iterator[list[Record]]:
         available = AvailableFiles(self._client, self.settings["event_types"], self.logger)
@@ -123,6 +130,9 @@ class Files(AuditStream):
             if outcome.failure is not None:
                 self.logger.error("%s. It is left for the next run.", outcome.failure)
                 failures.append(f"{file.key}: {outcome.failure}")
+                for stream in self._readers:
+                    if stream.work in outcome.unfinished and stream.event_type == file.key.event_type:
+                        stream.failure = stream.failure or TapError(failures[-1])
         self.bookmark.advance(None, **{_LISTED_ON: self._client.server_time().date().isoformat()})
         self._save(manifest)
         if failures:

@@ -13,17 +13,13 @@ from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.totals import Names
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context, Record
 
     from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
 
 PAGE_ROWS = 5_000
-
-
-def _as_it_is(name: str) -> str:
-    return name
 
 
 def _key(name: str, kind: type[th.JSONTypeHelper[t.Any]], description: str) -> th.Property[t.Any]:
@@ -38,7 +34,7 @@ class ReferenceStream(AuditStream, abc.ABC):
     """
 
     path: t.ClassVar[str]
-    source_name: t.ClassVar[Callable[[str], str]] = staticmethod(_as_it_is)
+    source_name = staticmethod(str)  # the vendor's keys are in snake_case
     replication_key = None
 
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned

@@ -9,13 +9,14 @@ from http import HTTPStatus
 from requests.auth import AuthBase
 
 from tap_auditlogs.core.errors import CredentialsError
-from tap_auditlogs.core.http import HttpClient
+from tap_auditlogs.core.http import HttpClient, TokenAuthenticator
 from tap_auditlogs.core.redaction import redact
 
 if t.TYPE_CHECKING:
     import requests
 
     from tap_auditlogs.core.http import ApiResponse, HttpOptions, ServerClock
+    from tap_auditlogs.core.vendor import Settings
 
 _TRIED_AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _ERROR_WORD = re.compile(r"[A-Za-z_]{3,60}")
@@ -47,6 +48,33 @@ class ReadyTokenAuthenticator(AuthBase):
         return request
 
 
+class LoginAuthenticator(TokenAuthenticator):
+    """What the two ways to log in have in common."""
+
+    def __init__(self, settings: Settings, options: HttpOptions, server_clock: ServerClock) -> None:
+        """Set up; nothing is sent.
+
+        Args:
+            settings: OpenX's settings.
+            options: The HTTP settings common to all vendors.
+            server_clock: Learns the vendor's time from the login.
+        """
+        super().__init__()
+        self._server_clock = server_clock
+        self._settings = settings
+        self._options = options
+
+    def login_client(self) -> HttpClient:
+        """Make the client for the steps of a login; it keeps the cookies that belong to them.
+
+        Returns:
+            A client that signs nothing by itself.
+        """
+        return HttpClient(
+            "openx", self._options, check_status=_check_status, keep_cookies=True, clock=self._server_clock
+        )
+
+
 def sign_for_gateway(request: requests.PreparedRequest, token: str, instance_host: str) -> None:
     """Sign as the current gateway wants it.
 
@@ -57,19 +85,6 @@ def sign_for_gateway(request: requests.PreparedRequest, token: str, instance_hos
     """
     request.headers["Authorization"] = f"Bearer {token}"
     request.headers["X-Openx-Instance"] = instance_host
-
-
-def login_client(options: HttpOptions, server_clock: ServerClock) -> HttpClient:
-    """Make the client for the steps of a login; it keeps the cookies that belong to them.
-
-    Args:
-        options: The HTTP settings common to all vendors.
-        server_clock: Learns the vendor's time.
-
-    Returns:
-        A client that signs nothing by itself.
-    """
-    return HttpClient("openx", options, check_status=_check_status, keep_cookies=True, clock=server_clock)
 
 
 def login_refused(what: str, answer: str, status: int | None = None) -> CredentialsError:

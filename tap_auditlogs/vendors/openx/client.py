@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
 from tap_auditlogs.core.http import HttpClient, HttpOptions, ServerClock
-from tap_auditlogs.core.http.retry import parse_retry_after
+from tap_auditlogs.core.http.retry import answered_at, parse_retry_after
 from tap_auditlogs.vendors.openx.auth import ReadyTokenAuthenticator
 from tap_auditlogs.vendors.openx.oauth1 import CookieAuthenticator
 from tap_auditlogs.vendors.openx.oauth2 import GatewayAuthenticator
@@ -124,7 +123,7 @@ def check_status(response: ApiResponse, *, longest_wait: float) -> None:
     status, answer = response.status_code, response.describe()
     match status:
         case HTTPStatus.TOO_MANY_REQUESTS:
-            told = parse_retry_after(response.headers.get("Retry-After"), _date(response))
+            told = parse_retry_after(response.headers.get("Retry-After"), answered_at(response))
             wait = _until_next_hour(response, longest_wait) if told is None else told
             raise TransientError("the quota is used up", where=_WHERE, answer=answer, status=status, retry_after=wait)
         case HTTPStatus.FORBIDDEN if _path(response).endswith(SESSION_PATH):
@@ -142,18 +141,10 @@ def check_status(response: ApiResponse, *, longest_wait: float) -> None:
 
 def _until_next_hour(response: ApiResponse, longest_wait: float) -> float | None:
     """Say how long the quota stays used up: until the next clock hour. None, a short wait, if that is too long."""
-    now = _date(response)
+    now = answered_at(response)
     next_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     seconds = (next_hour - now).total_seconds() + 1
     return seconds if seconds + 1 <= longest_wait else None
-
-
-def _date(response: ApiResponse) -> datetime:
-    try:
-        told = parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError):
-        return datetime.now(UTC)
-    return told if told.tzinfo is not None else datetime.now(UTC)
 
 
 def _path(response: ApiResponse) -> str:

@@ -10,14 +10,11 @@ from urllib.parse import parse_qs
 import requests
 
 from tap_auditlogs.core.errors import ProtocolError
-from tap_auditlogs.core.http import Token, TokenAuthenticator
-from tap_auditlogs.vendors.openx.auth import keep_secret, login_client, login_refused
+from tap_auditlogs.core.http import Token
+from tap_auditlogs.vendors.openx.auth import LoginAuthenticator, keep_secret, login_refused
 
 if t.TYPE_CHECKING:
     from requests.auth import AuthBase
-
-    from tap_auditlogs.core.http import HttpOptions, ServerClock
-    from tap_auditlogs.core.vendor import Settings
 
 # Vendor page on authentication: a session ends if it is not used for two hours. What an ended one is answered with
 # is unknown; it is renewed when the vendor refuses it.
@@ -26,22 +23,8 @@ COOKIE = "openx3_access_token"
 _OUT_OF_BAND = "oob"
 
 
-class CookieAuthenticator(TokenAuthenticator):
+class CookieAuthenticator(LoginAuthenticator):
     """Logs in without a browser and sends the token as a cookie."""
-
-    def __init__(self, settings: Settings, options: HttpOptions, server_clock: ServerClock) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            settings: OpenX's settings.
-            options: The HTTP settings common to all vendors.
-            server_clock: Learns the vendor's time from the login.
-        """
-        super().__init__()
-        self._server_clock = server_clock
-        self._settings = settings
-        self._options = options
-        self._sso_url = settings["sso_url"].rstrip("/")
 
     def fetch_token(self) -> Token:
         """Walk the three legs.
@@ -53,10 +36,11 @@ class CookieAuthenticator(TokenAuthenticator):
             CredentialsError: If the login is not accepted.
             ApiError: If there is no token to be had.
         """
-        client = login_client(self._options, self._server_clock)
+        client = self.login_client()
+        sso_url = self._settings["sso_url"].rstrip("/")
 
         def post(path: str, what: str, *, auth: AuthBase | None = None, form: dict[str, str] | None = None) -> str:
-            request = requests.Request("POST", self._sso_url + path, data=form, auth=auth)
+            request = requests.Request("POST", sso_url + path, data=form, auth=auth)
             return client.send(request, what=what, expect="text").text
 
         what = "login, step initiate"

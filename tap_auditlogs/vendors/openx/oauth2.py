@@ -12,14 +12,12 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import requests
 
 from tap_auditlogs.core.errors import ProtocolError
-from tap_auditlogs.core.http import Token, TokenAuthenticator
+from tap_auditlogs.core.http import Token
 from tap_auditlogs.core.http.auth import lifetime_seconds
-from tap_auditlogs.vendors.openx.auth import keep_secret, login_client, sign_for_gateway
+from tap_auditlogs.vendors.openx.auth import LoginAuthenticator, keep_secret, sign_for_gateway
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.core.http import ApiResponse, HttpOptions, ServerClock
-    from tap_auditlogs.core.vendor import Settings
-
+    from tap_auditlogs.core.http import ApiResponse
 
 # `expires_in` counts where it comes; how long a token lives is not public. A refused one is renewed anyway.
 DEFAULT_LIFETIME_SECONDS = 3600.0
@@ -31,23 +29,8 @@ LOGIN_ORIGIN = "https://login.openx.com"
 _VERIFIER_LENGTH = 64
 
 
-class GatewayAuthenticator(TokenAuthenticator):
+class GatewayAuthenticator(LoginAuthenticator):
     """Logs in without a browser and sends the token as Bearer, with the name of the instance."""
-
-    def __init__(self, settings: Settings, options: HttpOptions, server_clock: ServerClock) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            settings: OpenX's settings.
-            options: The HTTP settings common to all vendors.
-            server_clock: Learns the vendor's time from the login.
-        """
-        super().__init__()
-        self._server_clock = server_clock
-        self._settings = settings
-        self._options = options
-        self._oauth2_url = settings["oauth2_url"].rstrip("/")
-        self._redirect_uri = f"https://{settings['instance_host']}"
 
     def fetch_token(self) -> Token:
         """Walk the five steps.
@@ -62,7 +45,7 @@ class GatewayAuthenticator(TokenAuthenticator):
         # Only who logs in this way has to load it; it ships no types.
         from oauthlib.oauth2 import WebApplicationClient  # type: ignore[import-untyped]  # noqa: PLC0415 - as said
 
-        client = login_client(self._options, self._server_clock)
+        client = self.login_client()
         pkce = WebApplicationClient(self._settings["client_id"])
         verifier = keep_secret(pkce.create_code_verifier(_VERIFIER_LENGTH))
 
@@ -91,6 +74,14 @@ class GatewayAuthenticator(TokenAuthenticator):
             token: The token's value.
         """
         sign_for_gateway(request, token, self._settings["instance_host"])
+
+    @property
+    def _oauth2_url(self) -> str:
+        return t.cast("str", self._settings["oauth2_url"]).rstrip("/")
+
+    @property
+    def _redirect_uri(self) -> str:
+        return f"https://{self._settings['instance_host']}"
 
     # The steps
 

@@ -55,7 +55,8 @@ SETTINGS = th.PropertiesList(
         "email",
         th.StringType(min_length=1),
         title="E-mail",
-        description="Of the user to log in as; an instance-wide administrator sees the history of every object.",
+        description="E-mail address of the user to log in as; an instance-wide administrator sees the history of every "
+        "object.",
         examples=["audit@publisher.example"],
     ),
     th.Property(
@@ -159,7 +160,7 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=1),
         default=100,
         title="Page size",
-        description="Rows per page. The vendor's limit is not public; 20 is taken where more is refused.",
+        description="Rows per page. The vendor's limit is not public; 20 is used where more is refused.",
     ),
     th.Property(
         "lookback_days",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
 from tap_auditlogs.core.http import HttpClient, HttpOptions, Throttle
-from tap_auditlogs.core.http.retry import parse_retry_after
+from tap_auditlogs.core.http.retry import answered_at, parse_retry_after
 from tap_auditlogs.core.redaction import redact
 from tap_auditlogs.vendors.xandr.auth import LOGIN_PATH, SessionAuthenticator
 
@@ -130,7 +129,7 @@ def check_status(response: ApiResponse) -> None:
 
 
 def _throttled(response: ApiResponse) -> TransientError:
-    told = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+    told = parse_retry_after(response.headers.get("Retry-After"), answered_at(response))
     unless_told = LOGIN_WAIT_SECONDS if urlsplit(response.url).path.endswith(LOGIN_PATH) else DEFAULT_WAIT_SECONDS
     return TransientError(
         "too many requests",

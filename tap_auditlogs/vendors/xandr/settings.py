@@ -77,7 +77,8 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=1),
         default=100,
         title="Requests per minute",
-        description="No more than this. The vendor publishes no limit; it tells when to wait.",
+        description="At most this many requests per minute. The vendor publishes no limit; it answers with how long to "
+        "wait.",
     ),
     th.Property(
         "include_raw_json",
@@ -106,7 +107,7 @@ SETTINGS = th.PropertiesList(
         th.ArrayType(th.StringType(min_length=1)),
         default=["request_source", "user_id"],
         title="Additional fields",
-        description="What the change log is asked to tell besides: request_source, user_id, object_json.",
+        description="Further fields to request from the change log: request_source, user_id, object_json.",
         examples=[["request_source", "user_id", "object_json"]],
     ),
     th.Property(

@@ -29,7 +29,7 @@ TArray = t.TypeVar("TArray", bound=npt.NDArray[t.Any])
 def _borrowed(_context: t.Any, array: t.Any) -> t.Any:
     def generate(context: t.Any, builder: t.Any, signature: t.Any, arguments: t.Any) -> t.Any:
         view = context.make_array(signature.args[0])(context, builder, arguments[0])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)  # type: ignore[no-untyped-call] # likewise
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)  # type: ignore[no-untyped-call] # numba has few types
         return view._getvalue()  # noqa: SLF001 - numba's own name for it
 
     return array(array), generate

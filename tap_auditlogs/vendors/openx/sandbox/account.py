@@ -89,21 +89,11 @@ class Account:
         self.issued.append(secret)
         return secret
 
-    def open_cookie_session(self) -> str:
+    def admit_cookie(self, token: str) -> None:
         """Begin a session whose token goes into the cookie.
 
-        Returns:
-            The token.
-        """
-        token = self.make_secret("cookie")
-        self.admit_cookie(token)
-        return token
-
-    def admit_cookie(self, token: str) -> None:
-        """Begin a session with a token made elsewhere.
-
         Args:
-            token: The token.
+            token: The token, made elsewhere.
         """
         self.logins += 1
         self._cookies[token] = _Session(self._world.now(), self._world.now(), None)
