@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+_ADVICE_ON_STRANGE_ANSWERS = "Run again later; if it stays, check the URL in the settings or report this"
+
 
 class TapError(Exception):
     """An expected failure, told in one message; its traceback would add nothing for the operator."""
@@ -65,6 +67,16 @@ class RefusedError(ApiError):
 
 class ProtocolError(ApiError):
     """The vendor's answer contradicts what is known of its API; going on could lose records."""
+
+    def __init__(self, problem: str, *, advice: str = "", **parts: t.Any) -> None:
+        """Put the message together.
+
+        Args:
+            problem: What failed.
+            advice: What the operator can do; by default what helps against any strange answer.
+            **parts: As for `ApiError`.
+        """
+        super().__init__(problem, advice=advice or _ADVICE_ON_STRANGE_ANSWERS, **parts)
 
 
 class TransientError(ApiError):

@@ -25,6 +25,7 @@ _PARTS = "parts"
 _NOTES = "notes"
 _KNOWN = {"replication_key", "replication_key_value", _PARKED, _FILTERS, _PROGRESS, _PARTS, _NOTES}
 _UNFILTERED = "none"
+_CONTAINERS = (_PROGRESS, _PARKED, _PARTS, _NOTES)
 _ADVICE = "Correct it or, to read everything again, remove it"
 _DEEPEST = 100
 """No bookmark of any tap is nested so deep; what is ten times as deep cannot be written back."""
@@ -156,7 +157,8 @@ class Bookmark:
         Raises:
             StateError: If it cannot be understood.
         """
-        parts = self._entry.setdefault(_PARTS, {})
+        # In one step: the state may be written at any moment, and without a part it would be refused.
+        parts = self._entry.setdefault(_PARTS, {name: {}})
         return Bookmark(parts.setdefault(name, {}), self._replication_key)
 
     def note(self, name: str) -> t.Any:
@@ -178,8 +180,8 @@ class Bookmark:
             **notes: Further values to keep with it.
         """
         if value is not None:
-            self._entry["replication_key"] = self._replication_key
-            self._entry["replication_key_value"] = value
+            # In one step: the state may be written at any moment, and one without the other would be refused.
+            self._entry.update(replication_key=self._replication_key, replication_key_value=value)
         if notes:
             self._entry[_NOTES] = {**self._entry.get(_NOTES, {}), **notes}
         self.drop_progress()
@@ -236,17 +238,20 @@ def _fault_of(entry: Mapping[str, t.Any], replication_key: str) -> str | None:
     """Say what keeps a stream's entry from being understood."""
     if entry.get("replication_key", replication_key) != replication_key:
         return f"it was made for the replication key {entry['replication_key']!r:.60}, not `{replication_key}`"
-    if "replication_key" in entry and entry.get("replication_key_value") is None:
-        return "it names a replication key but no value"
+    if (
+        not {"replication_key", "replication_key_value"}.isdisjoint(entry)
+        and entry.get("replication_key_value") is None
+    ):
+        return "its `replication_key` has no value"
     if entry and not entry.keys() & _KNOWN:
         return f"it holds nothing that this tap writes, but {', '.join(sorted(entry))!r:.60}"
-    return _misshapen_part(entry)
+    return _misshapen_part(entry) or _emptied_part(entry)
 
 
 def _misshapen_part(entry: Mapping[str, t.Any]) -> str | None:
     if not isinstance(entry.get(_FILTERS, ""), str):
         return f"its `{_FILTERS}` is not text"
-    for name in (_PROGRESS, _PARKED, _PARTS, _NOTES):
+    for name in _CONTAINERS:
         if not isinstance(entry.get(name, {}), dict):
             return f"its `{name}` is not an object"
     for of_many in (_PARTS, _PARKED):
@@ -254,6 +259,14 @@ def _misshapen_part(entry: Mapping[str, t.Any]) -> str | None:
             if not isinstance(part, dict):
                 return f"`{name:.60}` in its `{of_many}` is not an object"
     return None
+
+
+def _emptied_part(entry: Mapping[str, t.Any]) -> str | None:
+    """Name a part without which nothing is left of a bookmark; the tap writes no part that is empty."""
+    held = [name for name in _CONTAINERS if name in entry]
+    if not held or "replication_key_value" in entry or any(entry[name] for name in held):
+        return None
+    return f"its `{held[0]}` is empty, and it holds nothing else to go on from"
 
 
 def _fingerprint(filters: Mapping[str, t.Any]) -> str | None:

@@ -217,8 +217,8 @@ def _tell_config_fault(error: Exception) -> str:
             return "there is no such file"
         case OSError():
             return f"the file cannot be read ({os.strerror(error.errno or 0)})"
-        case ValueError(lineno=line, colno=column):  # of the parser that the SDK takes
-            return f"the file is not JSON (line {line}, column {column})"
+        case ValueError() if hasattr(error, "lineno"):  # of whichever parser the SDK takes
+            return f"the file is not JSON (line {error.lineno}, column {getattr(error, 'colno', 1)})"
         case _:
             return "the file does not hold a JSON object"
 

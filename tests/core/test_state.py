@@ -107,6 +107,14 @@ def test_a_state_handed_over_in_the_same_process_is_checked_alike(state: dict[st
         {**BOOKMARK, "replication_key_value": None},
         {**BOOKMARK, "replication_key": "eventTime"},
         {**BOOKMARK, "replication_key": None},
+        {"replication_key_value": None},
+        {"replication_key_value": None, "filters": "0123456789abcdef"},
+        {"progress": {}},
+        {"parts": {}},
+        {"notes": {}},
+        {"other_filters": {}},
+        {"notes": {}, "parts": {}, "filters": "0123456789abcdef"},
+        {"other_filters": {"0123456789abcdef": {"notes": {}}}},
         {"replication_key": "ingestion_timestamp"},
         {"ingestion_timestamp": "2026-01-02T03:04:05Z"},
         {"value": "2026-01-02T03:04:05Z"},
@@ -129,6 +137,16 @@ def test_a_bookmark_that_cannot_be_understood_is_refused_and_named(entry: dict[s
     assert len(str(told.value)) < 350
 
 
+@pytest.mark.parametrize(
+    "part", [{"replication_key_value": None}, {"progress": {}}, {"notes": {}}, {"notes": {}, "progress": {}}]
+)
+def test_a_part_that_has_lost_its_value_is_refused(part: dict[str, t.Any]) -> None:
+    xandr = {"username": "u", "password": "p4ssw0rd-of-xandr"}
+    with pytest.raises(StateError, match=r"^The bookmark of `xandr_change_log` in the state cannot be used: "):
+        load(bookmarks(xandr_change_log={"parts": {"campaign": part}}), xandr=xandr)
+    load(bookmarks(xandr_change_log={"parts": {"campaign": {}}}), xandr=xandr)  # as a first run begins
+
+
 @pytest.mark.parametrize("value", ["5", -1, 1.5, True, None, "2026-01-01T00:00:00Z", [5]])
 def test_an_id_that_is_none_is_refused(value: t.Any) -> None:
     entry = {"replication_key": "id", "replication_key_value": value}
@@ -149,6 +167,9 @@ def test_an_id_that_is_none_is_refused(value: t.Any) -> None:
         },
         {"progress_markers": {}, "starting_replication_value": "2026-01-01"},
         {**BOOKMARK, "of_a_later_minor_version": [1]},
+        {"filters": "0123456789abcdef"},
+        {"notes": {"a": 1}, "parts": {}},
+        {**BOOKMARK, "notes": {}},
     ],
 )
 def test_a_bookmark_that_can_be_understood_is_kept(entry: dict[str, t.Any]) -> None:
@@ -197,6 +218,33 @@ def test_kept_progress_does_not_change_with_its_source() -> None:
     bookmark.keep_progress(source)
     source["cursor"] = "d"
     assert bookmark.progress == {"cursor": "c"}
+
+
+class WrittenOut(dict[str, t.Any]):
+    """An entry that is read as a state whenever something in it has changed: a signal may have it written then."""
+
+    def __setitem__(self, key: str, value: t.Any) -> None:
+        super().__setitem__(key, value)
+        self.read()
+
+    def setdefault(self, key: str, default: t.Any = None) -> t.Any:
+        found = super().setdefault(key, default)
+        self.read()
+        return found
+
+    def update(self, *args: t.Any, **items: t.Any) -> None:
+        super().update(*args, **items)
+        self.read()
+
+    def read(self) -> None:
+        Bookmark(json.loads(json.dumps(self)), "id")
+
+
+def test_no_step_of_a_bookmark_leaves_what_the_next_run_refuses() -> None:
+    bookmark = Bookmark(WrittenOut(), "id")
+    bookmark.keep_progress({"start": "x"})
+    bookmark.advance(5, read_on="x")
+    Bookmark(WrittenOut(), "id").part("order")
 
 
 # Filters.

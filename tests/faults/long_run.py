@@ -1,8 +1,8 @@
 """Kills the installed command again and again at random places, by hand: `python -m tests.faults.long_run --kills 500`.
 
 Every kill is a SIGKILL of a real process, after a random line or at a random request, while faults come and go and rows
-come in; the next run starts from the last STATE the target has, or from any older one. At the end of each round a run
-without faults must bring all there is.
+come in; the next run starts from the last STATE the target has, or from any older one. No run repeats more than it may,
+and at the end of each round a run without faults must bring all there is.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Figures(t.NamedTuple):
     kills: int
     ended: int
     old_states: int
+    compared: int
     faults: list[str]
 
 
@@ -89,10 +90,10 @@ def round_of_kills(name: str, seed: int, runner: TapRunner) -> Figures:
                 faults.append(f"exit code {code}")
             faults += [fault for fault in oracles.singer_faults(stdout) if "is cut" not in fault]
             at = ledger.take(stdout, at)
-        faults += ledger.check_complete(at)
+        faults += ledger.check_complete(at) + ledger.objections
     finally:
         ledger.close()
-    return Figures(kills, ended, old, [f"{name}, seed {seed}: {fault}" for fault in faults])
+    return Figures(kills, ended, old, ledger.compared, [f"{name}, seed {seed}: {fault}" for fault in faults])
 
 
 def main() -> int:
@@ -102,7 +103,7 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=float("inf"), help="or as many as fit in this time")
     options.add_argument("--seed", type=int, default=1, help="of the first round")
     asked = options.parse_args()
-    totals = dict.fromkeys(SUBJECTS, Figures(0, 0, 0, []))
+    totals = dict.fromkeys(SUBJECTS, Figures(0, 0, 0, 0, []))
     began = time.monotonic()
     seed = asked.seed
     with tempfile.TemporaryDirectory() as folder:
@@ -117,6 +118,7 @@ def main() -> int:
     for name, total in totals.items():
         print(
             f"{name:<16}{total.kills:>5} killed {total.ended:>4} ended {total.old_states:>4} from an old STATE "
+            f"{total.compared:>4} judged by their repeats "
             f"{len(total.faults):>3} objections"
         )
     kills = sum(total.kills for total in totals.values())

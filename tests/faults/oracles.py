@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import typing as t
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from tests.faults.subjects import Keys, record_key, row_key, true_keys
+from tests.faults.subjects import PAGE_ROWS, Keys, record_key, row_key, true_keys
 from tests.support.secret_scan import leaks
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from tests.faults.subjects import Row
+    from tests.faults.subjects import Key, Row
 
 Message: t.TypeAlias = "dict[str, t.Any]"
 State: t.TypeAlias = "dict[str, t.Any]"
@@ -217,6 +218,99 @@ _CLAIMS = {
     "xandr_change_log": _swept("service", "resource_id", "created_on"),
     "index_exchange_files": _index_exchange,
 }
+
+
+# No endless repeating.
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """What of a stream a run may repeat.
+
+    Attributes:
+        unit: The columns that name what is repeated whole: an object, a file, or of a page each row.
+        most: How many of these.
+        time: The column by which rows fall into the look-back; None where there is none.
+        look_back: How far the vendor's successive queries overlap, as the settings' defaults say.
+        part: The column whose values have bookmarks of their own.
+    """
+
+    unit: tuple[str, ...]
+    most: int = 1
+    time: str | None = None
+    look_back: timedelta = timedelta()
+    part: str | None = None
+
+
+_BOUNDS: t.Final = {
+    "pigment_": _Bound(("event_id",), PAGE_ROWS["pigment"], "ingestion_timestamp", timedelta(days=1)),
+    "cryptolens_": _Bound(("id",), PAGE_ROWS["cryptolens"], "occurred_at"),
+    "openx_": _Bound(("obj_type", "obj_id"), 1, "timestamp", timedelta(days=1), "obj_type"),
+    "xandr_": _Bound(("service", "resource_id"), 1, "created_on", timedelta(hours=1), "service"),
+    "index_exchange_files": _Bound(("md5sum",)),
+    **{f"index_exchange_{rows}": _Bound(("file_md5",)) for rows in ("impressions", "bids", "hourly")},
+}
+"""By how the streams' names begin; what is not here is reference data, read whole each time."""
+
+
+def repeats(before: Sequence[Message], after: Sequence[Message], start: State | None) -> list[str]:
+    """A run that goes on where another one was left repeats at most one page, one object or one file of each stream.
+
+    Not counted is what the vendor has to be asked for again: the look-back before a bookmark, and rows dated ahead,
+    which no bookmark may pass.
+
+    Args:
+        before: The output of the run that was left, as far as the target has it.
+        after: The output of the run that went on, at a vendor where no cursor has expired and no file has been
+            replaced meanwhile.
+        start: What it started from: the last STATE in `before`, or what that run itself had started from.
+
+    Returns:
+        An objection for each stream that repeats more.
+    """
+    known = written_keys(before)
+    states = [start or {}, *(message["value"] for message in after if message["type"] == "STATE")]
+    units: dict[str, set[Key]] = {}
+    for message in after:
+        if message["type"] != "RECORD":
+            continue
+        stream, record = message["stream"], message["record"]
+        bound = next((bound for name, bound in _BOUNDS.items() if stream.startswith(name)), None)
+        if bound is None or record_key(stream, record) not in known.get(stream, ()):
+            continue
+        if not _is_asked_again(bound, stream, record, states):
+            units.setdefault(stream, set()).add(tuple(str(record[name]) for name in bound.unit))
+    return [
+        f"{stream}: {len(repeated)} x {', '.join(bound.unit)} repeated, such as {min(repeated)}"
+        for stream, repeated in units.items()
+        for name, bound in _BOUNDS.items()
+        if stream.startswith(name) and len(repeated) > bound.most
+    ]
+
+
+def _is_asked_again(bound: _Bound, stream: str, record: Row, states: Iterable[State]) -> bool:
+    """Say whether a record lies in what every run asks for again."""
+    if bound.time is None:
+        return False
+    if record[bound.time] is None:
+        return True
+    when = moment(record[bound.time])
+    part = None if bound.part is None else record[bound.part]
+    starts = (_look_back_start(state.get("bookmarks", {}).get(stream, {}), part, bound.look_back) for state in states)
+    return when > datetime.now(UTC) or any(start is not None and when >= start for start in starts)
+
+
+def _look_back_start(entry: Row, part: str | None, look_back: timedelta) -> datetime | None:
+    """Say from when on a new query asks for rows again; None if there is no bookmark, or begun work comes first."""
+    if part is not None:
+        entry = entry.get("parts", {}).get(part, {})
+    if look_back == timedelta() or "progress" in entry:
+        return None
+    notes = entry.get("notes", {})
+    # A full scan asks since the one before it.
+    marks = (entry.get("replication_key_value") or notes.get("swept"), notes.get("full_scan"))
+    known = [moment(mark) for mark in marks if mark is not None]
+    return min(known) - look_back if known else None
 
 
 # How a run ends.

@@ -26,6 +26,8 @@ Key: t.TypeAlias = "tuple[str, ...]"
 Keys: t.TypeAlias = "dict[str, set[Key]]"
 
 SIZE: t.Final = 40
+PAGE_ROWS: t.Final = {"pigment": 8, "cryptolens": 6}
+"""The most rows of a page in the small accounts."""
 
 # A file may be published again under the same key: what was lost shows only beside its md5.
 _VERSION = {
@@ -104,7 +106,7 @@ def shrink(sandbox: Sandbox, subjects: Iterable[Subject]) -> None:
 
 
 def _shrink_pigment(vendor: VendorSandbox) -> None:
-    t.cast("PigmentSandbox", vendor).page_size = 8
+    t.cast("PigmentSandbox", vendor).page_size = PAGE_ROWS["pigment"]
 
 
 def _add_pigment(vendor: VendorSandbox) -> None:
@@ -117,7 +119,7 @@ def _add_pigment(vendor: VendorSandbox) -> None:
 def _shrink_cryptolens(vendor: VendorSandbox) -> None:
     cryptolens = t.cast("CryptolensSandbox", vendor)
     for log in (cryptolens.web_api_log, cryptolens.events, cryptolens.object_log):
-        log.most_rows = 6
+        log.most_rows = PAGE_ROWS["cryptolens"]
     for log in (cryptolens.events, cryptolens.object_log):
         for days in range(8, 0, -1):
             cryptolens.add_row(log, age=timedelta(days=days))

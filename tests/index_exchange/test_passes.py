@@ -241,18 +241,22 @@ def publish_before(
         published.files[0].status = status if back in bad else None
 
 
-def test_three_files_in_a_row_that_a_server_does_not_give_end_the_pass(
-    vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+def test_behind_three_files_in_a_row_that_a_server_does_not_give_each_is_tried_once(
+    sandbox: Sandbox, vendor: IndexExchangeSandbox, config: Settings, hour: datetime
 ) -> None:
-    publish_before(vendor, hour, bad={3, 2, 1}, good={4})
+    config["index_exchange"]["max_concurrency"] = 1
+    publish_before(vendor, hour, bad={9, 8, 7, 6, 5, 4, 2}, good={10, 3, 1})
     run = sync(config)
     assert run.exit_code == 1
-    assert hours_of(run, IMPRESSIONS) == [text(hour - timedelta(hours=4))]
-    assert run.log.count("It is left for the next run") == 2  # the third ends the pass instead
-    publish_before(vendor, hour, bad=set(), good={3, 2, 1})
+    came = [hour - timedelta(hours=back) for back in (10, 3, 1, 0)]
+    assert hours_of(run, IMPRESSIONS) == [text(moment) for moment in came]
+    ids = {back: vendor.file(HourKey(hour - timedelta(hours=back))).id for back in (9, 8, 7, 4)}
+    tries = {back: sum(path.endswith(f"/{id_}") for path in downloads(sandbox)) for back, id_ in ids.items()}
+    assert tries == {9: 5, 8: 5, 7: 5, 4: 1}
+    publish_before(vendor, hour, bad=set(), good={9, 8, 7, 6, 5, 4, 2})
     healed = sync(config, run.state)
     assert healed.exit_code == 0
-    assert hours_of(healed, IMPRESSIONS) == [text(hour - timedelta(hours=back)) for back in (3, 2, 1, 0)]
+    assert len(hours_of(healed, IMPRESSIONS)) == 7
 
 
 def test_a_file_that_comes_shows_that_the_server_gives_some(
@@ -262,7 +266,7 @@ def test_a_file_that_comes_shows_that_the_server_gives_some(
     run = sync(config)
     assert run.exit_code == 1
     assert hours_of(run, IMPRESSIONS) == [text(hour - timedelta(hours=2)), text(hour)]
-    assert "3 files are left for the next run" in run.log
+    assert "3 files or lists are left for the next run" in run.log
 
 
 def test_files_that_are_gone_are_asked_once_and_say_nothing_about_the_others(
@@ -365,7 +369,65 @@ def test_a_refused_list_is_a_failure(vendor: IndexExchangeSandbox, config: Setti
     vendor.forbidden |= {"downloads"}
     run = sync(config)
     assert run.exit_code == 1
-    assert "`index_exchange_files`" in run.log
+    summary = run.log.splitlines()[-1]
+    assert "`index_exchange_files`" in summary
+    assert "`index_exchange_impressions`, `index_exchange_hourly`:" in summary
+    assert "`index_exchange_bids`" not in summary
+
+
+def test_where_one_list_is_refused_the_files_of_the_other_are_read(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    config["index_exchange"]["event_types"] = ["bids", "impressions"]
+    vendor.forbidden |= {"downloads/bidevents"}
+    run = sync(config)
+    assert run.exit_code == 1
+    assert hours_of(run, IMPRESSIONS) == [text(hour)]
+    summary = run.log.splitlines()[-1]
+    assert "`index_exchange_bids`" in summary
+    assert "`index_exchange_impressions`" not in summary
+    vendor.forbidden.clear()
+    vendor.publish(HourKey(hour, "bids"), 2)
+    healed = sync(config, run.state)
+    assert healed.exit_code == 0
+    assert hours_of(healed, "index_exchange_bids") == [text(hour)]
+    assert not healed.records(IMPRESSIONS)
+
+
+def test_names_that_fail_are_asked_for_once_and_keep_nothing_else_back(
+    sandbox: Sandbox, vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    publish_before(vendor, hour, bad=set(), good={3, 2, 1})
+    sandbox.faults.add(Fault(path="/mappings/dsps", times=None, status=400))
+    run = sync(config, None, catalog(FILES, IMPRESSIONS, HOURLY, config=config))
+    assert run.exit_code == 1
+    assert len(hours_of(run, IMPRESSIONS)) == len(hours_of(run, FILES)) == 4
+    assert not run.records(HOURLY)
+    assert sum("/mappings/dsps" in request.path for request in sandbox.requests) == 1
+    sandbox.faults.replace([])
+    healed = sync(config, run.state)
+    assert healed.exit_code == 0
+    assert len(hours_of(healed, HOURLY)) == 4
+    assert not healed.records(IMPRESSIONS)
+
+
+def test_a_later_start_date_leaves_no_hole(vendor: IndexExchangeSandbox, config: Settings, hour: datetime) -> None:
+    config["index_exchange"]["event_types"] = ["bids"]
+    first = HourKey(hour - timedelta(hours=3), "bids")
+    vendor.publish(first, 8, parts=2)
+    before = sync(config)
+    config["start_date"] = text(hour)
+    vendor.publish(first, 12, parts=3)
+    between = HourKey(hour - timedelta(hours=2), "bids")
+    vendor.publish(between, 2)
+    grown = sync(config, before.state)
+    parts = {record["part"] for record in grown.records("index_exchange_bids") if record["hour"] == text(first.hour)}
+    assert parts == {0, 1, 2}
+    assert text(between.hour) in hours_of(grown, "index_exchange_bids")
+    vendor.publish(first, 4, parts=1)
+    shrunk = sync(config, grown.state)
+    gone = [record["part"] for record in shrunk.records(FILES) if record["md5sum"] is None]
+    assert gone == [1, 2]
 
 
 def test_names_do_not_multiply_rows(vendor: IndexExchangeSandbox, config: Settings, hour: datetime) -> None:

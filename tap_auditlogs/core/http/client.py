@@ -166,14 +166,20 @@ class HttpClient:
         return self._until_answered(attempt, request, f"{self.vendor}: {what}", authenticated=authenticated)
 
     def _until_answered(
-        self, attempt: Attempt, request: requests.Request, where: str, *, authenticated: bool = True
+        self,
+        attempt: Attempt,
+        request: requests.Request,
+        where: str,
+        *,
+        authenticated: bool = True,
+        tries: int = MAX_TRIES,
     ) -> ApiResponse:
         """Make attempts until one succeeds, or tries and waits are used up."""
         budget = RetryBudget(self._options.max_retry_wait_seconds, rate_limit_window=self._rate_limit_window)
         retrying = backoff.on_exception(
             budget.waits,
             TransientError,
-            max_tries=MAX_TRIES,
+            max_tries=tries,
             jitter=None,  # the budget has its own: nothing may be added to what it counts
             on_backoff=lambda details: logger.warning(
                 "%s. Trying again in %.1f s.", details.get("exception"), details.get("wait", 0.0)

@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from tap_auditlogs.core.errors import TransientError
 from tap_auditlogs.core.http.client import HttpClient, HttpOptions
+from tap_auditlogs.core.http.retry import MAX_TRIES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,27 +93,31 @@ class FileClient(HttpClient):
         self._session.mount("http://", transport)
         self._read_seconds = SPEED_WINDOW_SECONDS  # without a byte for so long, the least speed is missed as well
 
-    def fetch(self, url: str, open_sink: Callable[[], Sink], *, what: str) -> None:
+    def fetch(self, url: str, open_sink: Callable[[], Sink], *, what: str, tries: int = MAX_TRIES) -> None:
         """Download a file, as the bytes that the server stores.
 
         Args:
             url: Where it is.
-            open_sink: Called at each try; returns what takes the bytes, from the first one on.
+            open_sink: Called before each try, which it may refuse by raising; returns what takes the bytes, from the
+                first one on.
             what: What is being fetched, for messages.
+            tries: How often to try at most.
 
         Raises:
             ApiError: As for `send`.
         """
         request = requests.Request("GET", url, headers={"Accept-Encoding": "identity"})
-        self._until_answered(partial(self._fetch_once, open_sink), request, f"{self.vendor}: {what}")
+        self._until_answered(partial(self._fetch_once, open_sink), request, f"{self.vendor}: {what}", tries=tries)
 
     def _fetch_once(
         self, open_sink: Callable[[], Sink], request: requests.Request, where: str, authenticator: AuthBase | None
     ) -> ApiResponse:
+        sink = open_sink()
+
         def read_body(response: requests.Response, where: str) -> bytes:
             if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
                 return response.raw.read(_LARGEST_ERROR_BODY, decode_content=False) or b""
-            self._pour(response, open_sink(), where)
+            self._pour(response, sink, where)
             return b""
 
         response = self._exchange(self._prepare(request, where, authenticator), where, read_body)

@@ -69,12 +69,16 @@ class LogStream(AuditStream, abc.ABC):
             settle_seconds=self.settings["settle_seconds"],
         )
         client = self.connection.client
-        paginator = IdPaginator(self.bookmark.value or 0, self._last_id)
+        loaded = self.bookmark.value or 0
+        paginator = IdPaginator(loaded, self._last_id)
         finished = False
         while not (paginator.finished or finished):
             after = t.cast("int", paginator.current_value)
-            response = client.send(self._request(after), what=self._what)
-            cut = cutter.cut(self._rows(response, after), client.server_time().timestamp())
+            response = self._send(after)
+            rows = self._rows(response, after)
+            if not rows and after == loaded > 0:
+                self._make_sure_of(loaded)
+            cut = cutter.cut(rows, client.server_time().timestamp())
             yield [self._to_record(row) for row in cut.emitted]
             if cut.passed is not None:
                 self.bookmark.advance(cut.passed, **self._read_up_to(cut.passed_time))
@@ -126,6 +130,35 @@ class LogStream(AuditStream, abc.ABC):
                 kept_since,
             )
 
+    def _make_sure_of(self, bookmark: int) -> None:
+        """Refuse a bookmark beyond every row: each run would take it for a log without news and skip its rows.
+
+        A bookmark is the id of a row. That row is asked for by the one cursor that all three logs take.
+
+        Args:
+            bookmark: The bookmark as loaded, after which the log holds no rows.
+
+        Raises:
+            StateError: If the log holds older rows but not this one.
+        """
+        if self._rows(self._send(bookmark - 1), bookmark - 1):
+            return
+        oldest = self._rows(self._send(0), 0)
+        if self.retention is not None and not self._has_kept_row(oldest):
+            self.logger.info("The log holds no rows, so that nothing shows whether its bookmark %d is right.", bookmark)
+            return
+        held = f"row {oldest[-1].id} but none with this id or a higher one" if oldest else "no rows"
+        msg = (
+            f"cryptolens: {self._what}: the bookmark {bookmark} in the state is beyond the log, which holds {held}. "
+            "Correct it or, to read this stream again from start_date, remove it"
+        )
+        raise StateError(msg)
+
+    def _has_kept_row(self, rows: Sequence[Row]) -> bool:
+        """Say whether a row shows that later ones are still kept; one dated in the future may outlive them."""
+        now = self.connection.client.server_time().timestamp()
+        return any(row.time is not None and row.time <= now for row in rows)
+
     def _finish(self) -> None:
         """Note that the log was read to its end, or to the end of the back-fill."""
         end = math.inf if self.end_date is None else self.end_date.timestamp()
@@ -145,6 +178,9 @@ class LogStream(AuditStream, abc.ABC):
     @property
     def _what(self) -> str:
         return self.path.rpartition("/")[2]
+
+    def _send(self, after: int) -> ApiResponse:
+        return self.connection.client.send(self._request(after), what=self._what)
 
     def _request(self, after: int) -> requests.Request:
         # As a form, so that the token stands in no URL. No `OrderBy` (on its way out) and no `Time` (with it the

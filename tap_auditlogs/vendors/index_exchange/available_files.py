@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
+from tap_auditlogs.core.errors import CredentialsError, TapError
 from tap_auditlogs.vendors.index_exchange.listing import PATHS, ListedFile, Listing, read_listing
 from tap_auditlogs.vendors.index_exchange.manifest import LATENESS, missing_hours
 
@@ -43,22 +44,34 @@ class AvailableFiles:
             wants_hour: Whether it matters that an hour has no file.
 
         Returns:
-            The files in the order in which they are read, and the faults of all lists.
+            The files in the order in which they are read, and the faults of all lists. A list that is refused, wrong
+            or not whole does not keep the files of the others from being read: event types are subscribed one by one.
 
         Raises:
-            ProtocolError: If an answer is no list, or not the whole one.
+            TapError: If there is no list at all.
         """
         files: list[ListedFile] = []
         faults: list[str] = []
+        failures: dict[str, TapError] = {}
         for event_type in dict.fromkeys(self._event_types):
-            listing = self._list(event_type)
+            try:
+                listing = self._list(event_type)
+            except CredentialsError:
+                raise
+            except TapError as error:
+                failures[event_type] = error
+                continue
             files += listing.files
             faults += listing.faults
             self._warn_of_pause(event_type, listing.files)
+        if len(failures) == len(set(self._event_types)):
+            raise next(iter(failures.values()))
+        for failure in failures.values():
+            self._logger.error("%s", failure)
         for fault in faults:
             self._logger.error("index_exchange: %s. It is left for the next run.", fault)
         self._warn_of_holes(files, wants_hour)
-        return Listing(sorted(files, key=lambda file: file.key), faults)
+        return Listing(sorted(files, key=lambda file: file.key), faults, failures)
 
     def list_again(self, file: ListedFile) -> ListedFile | None:
         """Ask again for the list that a file is of.

@@ -48,20 +48,23 @@ class IndexExchangeClient(HttpClient):
         """
         return self.send(requests.Request("GET", self._api_url + path), what=what)
 
-    def fetch_file(self, url: str, open_sink: Callable[[], Callable[[bytes], object]], *, what: str) -> None:
+    def fetch_file(
+        self, url: str, open_sink: Callable[[], Callable[[bytes], object]], *, what: str, tries: int
+    ) -> None:
         """Download a file from wherever the list says, with the token only if that is the API's own host.
 
         Args:
             url: The URL that the list gives.
             open_sink: As for `FileClient.fetch`.
             what: What is being fetched, for messages.
+            tries: How often to try at most.
 
         Raises:
             UnsafeUrlError: If the URL must not be asked.
             ApiError: If the file cannot be had.
         """
         client = self._own_files if is_own(url, self._api_url) else self._other_files
-        client.fetch(url, open_sink, what=what)
+        client.fetch(url, open_sink, what=what, tries=tries)
 
 
 def connect(settings: Settings, options: HttpOptions) -> IndexExchangeClient:

@@ -8,9 +8,10 @@ import tempfile
 import threading
 import typing as t
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from tap_auditlogs.core.errors import ApiError, ProtocolError, TapError
+from tap_auditlogs.core.http.retry import MAX_TRIES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +35,11 @@ class _CancelledError(TapError):
 
 
 class Downloader:
-    """Downloads one file."""
+    """Downloads one file.
+
+    Attributes:
+        is_hurried: Whether to try once only, since the server has given no file for long.
+    """
 
     def __init__(self, client: IndexExchangeClient) -> None:
         """Set up.
@@ -42,6 +47,7 @@ class Downloader:
         Args:
             client: Speaks to the vendor; may be used by several threads.
         """
+        self.is_hurried = False
         self._client = client
         self._cancelled = threading.Event()
 
@@ -76,7 +82,8 @@ class Downloader:
     def _fill(self, content: t.BinaryIO, file: ListedFile) -> None:
         for _ in range(MD5_TRIES):
             sink = _Sink(content, self._cancelled)
-            self._client.fetch_file(file.url, sink.open, what=f"file {file.key}")
+            tries = 1 if self.is_hurried else MAX_TRIES
+            self._client.fetch_file(file.url, sink.open, what=f"file {file.key}", tries=tries)
             if sink.md5 == file.md5:
                 return
         msg = f"its bytes do not match the listed md5, at {MD5_TRIES} tries"
@@ -97,6 +104,8 @@ class _Sink:
         return self._digest.hexdigest()
 
     def open(self) -> Callable[[bytes], None]:
+        if self._cancelled.is_set():
+            raise _CancelledError
         self._digest = hashlib.md5(usedforsecurity=False)
         self._size = 0
         self._content.seek(0)
@@ -158,7 +167,7 @@ class Prefetcher(t.Generic[TTask]):
         """
         self._downloader = downloader
         self._ahead = ahead
-        self._threads = ThreadPoolExecutor(ahead, thread_name_prefix="index-exchange-download")
+        self._slots = threading.Semaphore(ahead)
         self._pending: deque[tuple[TTask, Future[t.BinaryIO] | None]] = deque()
 
     def __enter__(self) -> Self:
@@ -174,9 +183,9 @@ class Prefetcher(t.Generic[TTask]):
     ) -> None:
         """Stop what is still under way."""
         self._downloader.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
         for _, download in self._pending:
             if download is not None:
+                download.cancel()
                 download.add_done_callback(_close)
 
     def results(self, tasks: Iterable[TTask]) -> Iterator[tuple[TTask, Future[t.BinaryIO] | None]]:
@@ -192,9 +201,26 @@ class Prefetcher(t.Generic[TTask]):
         while True:
             while len(self._pending) <= self._ahead and (task := next(waiting, None)) is not None:
                 file = task.download
-                self._pending.append(
-                    (task, None if file is None else self._threads.submit(self._downloader.download, file))
-                )
+                self._pending.append((task, None if file is None else self._begin(file)))
             if not self._pending:
                 return
             yield self._pending.popleft()
+
+    def _begin(self, file: ListedFile) -> Future[t.BinaryIO]:
+        """Download in a thread that keeps no process alive: it may be waiting for the next try, for minutes."""
+        download: Future[t.BinaryIO] = Future()
+        threading.Thread(
+            target=self._download, args=(file, download), name="index-exchange-download", daemon=True
+        ).start()
+        return download
+
+    def _download(self, file: ListedFile, download: Future[t.BinaryIO]) -> None:
+        with self._slots:
+            if not download.set_running_or_notify_cancel():
+                return
+            try:
+                content = self._downloader.download(file)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits for the file gets it
+                download.set_exception(error)
+            else:
+                download.set_result(content)

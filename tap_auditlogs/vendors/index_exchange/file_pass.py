@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, OutputError, TapError, TransientError
 from tap_auditlogs.vendors.index_exchange.archive import Archive
@@ -13,7 +13,7 @@ from tap_auditlogs.vendors.index_exchange.manifest import Work
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
     from concurrent.futures import Future
 
@@ -24,7 +24,8 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
 
 _FAILURES_IN_A_ROW = 3
-"""So many files in a row that a server does not give, after all tries, mean that it gives none."""
+"""So many files in a row that a server does not give, after all tries, may mean that it gives none: each further one
+is tried once only. To leave the others alone would let them expire behind a few that stay bad."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class FilePass:
             What came of each, in their order.
 
         Raises:
-            TapError: If no file is to be had any more.
+            ApiError: If the vendor asks for no more requests, or does not accept the credentials.
         """
         given_up_in_a_row = 0
         with Prefetcher[FileTask](self._downloader, self._settings["max_concurrency"]) as prefetcher:
@@ -108,14 +109,15 @@ class FilePass:
                 except CredentialsError:
                     raise
                 except TapError as error:
-                    given_up_in_a_row += isinstance(error.__cause__, TransientError)
-                    if _is_about_all_files(error) or given_up_in_a_row >= _FAILURES_IN_A_ROW:
+                    if _is_about_all_files(error):
                         raise
+                    given_up_in_a_row += isinstance(error.__cause__, TransientError)
                     outcome = FileOutcome(task.file, frozenset(), task.works, error)
                 else:
                     if content is not None:
                         given_up_in_a_row = 0
                     outcome = self._work_on(FileTask(file, task.works), content)
+                self._downloader.is_hurried = given_up_in_a_row >= _FAILURES_IN_A_ROW
                 yield outcome
 
     def try_out(self, file: ListedFile) -> None:
@@ -128,8 +130,8 @@ class FilePass:
             TapError: If it cannot be had or read.
         """
         with self._downloader.download(file) as content:
-            for _ in self._write(FileTask(file, frozenset(Work)), content):
-                pass
+            for reader in self._readers_of(FileTask(file, frozenset(Work))):
+                self._write(reader, file, content)
 
     def _content(self, task: FileTask, download: Future[t.BinaryIO] | None) -> tuple[ListedFile, t.BinaryIO | None]:
         """Wait for a file; if it cannot be had as listed, list again: it may have been replaced, or its URL be old."""
@@ -142,7 +144,7 @@ class FilePass:
         except CredentialsError:
             raise
         except ApiError as error:
-            if _is_about_all_files(error):
+            if _is_about_all_files(error) or self._downloader.is_hurried:
                 raise
             self._logger.warning("%s. Listing the files again.", error)
             file = self._available.list_again(task.file)
@@ -152,46 +154,43 @@ class FilePass:
 
     def _work_on(self, task: FileTask, content: t.BinaryIO | None) -> FileOutcome:
         finished: set[Work] = set()
-        failure: TapError | None = None
+        failures: list[TapError] = []
         try:
-            for work in self._do(task, content):
-                finished.add(work)
-        except OutputError:
-            raise  # a line may have been cut, so nothing may follow it
-        except TapError as error:
-            failure = error
+            for work, step in self._steps(task, content):
+                if work is Work.RECORD and Work.ROWS in task.works - finished:
+                    continue  # the record stands for rows that are there
+                try:
+                    step()
+                except OutputError:
+                    raise  # a line may have been cut, so nothing may follow it
+                except TapError as error:
+                    failures.append(error)
+                else:
+                    finished.add(work)
         finally:
             if content is not None:
                 content.close()
-        return FileOutcome(task.file, finished, task.works - finished, failure)
+        return FileOutcome(task.file, finished, task.works - finished, failures[0] if failures else None)
 
-    def _do(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[Work]:
-        """Do the work on a file; its own record comes when the rows that it stands for are there."""
+    def _steps(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[tuple[Work, Callable[[], None]]]:
+        """Tell what to do with a file, in its order; a step that fails does not keep the others from being done."""
         if content is not None:
-            yield from self._write(task, content)
+            for reader in self._readers_of(task):
+                yield reader.work, partial(self._write, reader, task.file, content)
         if Work.RECORD in task.works:
-            yield Work.RECORD
+            yield Work.RECORD, _nothing
         if Work.ARCHIVE in task.works and content is not None:
-            if not self._archive.holds(task.file):
-                content.seek(0)
-                self._archive.keep(task.file, content)
-            yield Work.ARCHIVE
+            yield Work.ARCHIVE, partial(self._keep, task.file, content)
 
-    def _write(self, task: FileTask, content: t.BinaryIO) -> Iterator[Work]:
-        """Give a file to its streams; one that fails does not keep the others from it."""
-        failure: TapError | None = None
-        for reader in self._readers_of(task):
+    @staticmethod
+    def _write(reader: FileReader, file: ListedFile, content: t.BinaryIO) -> None:
+        content.seek(0)
+        reader.write_file(file, content)
+
+    def _keep(self, file: ListedFile, content: t.BinaryIO) -> None:
+        if not self._archive.holds(file):
             content.seek(0)
-            try:
-                reader.write_file(task.file, content)
-            except OutputError:
-                raise
-            except TapError as error:
-                failure = failure or error
-            else:
-                yield reader.work
-        if failure is not None:
-            raise failure
+            self._archive.keep(file, content)
 
     def _readers_of(self, task: FileTask) -> list[FileReader]:
         return [
@@ -203,6 +202,10 @@ class FilePass:
     @cached_property
     def _archive(self) -> Archive:
         return Archive(self._settings["archive_url"], self._settings.get("archive_options") or {})
+
+
+def _nothing() -> None:
+    """Do nothing: `Files` writes a file's record when it is told of the outcome."""
 
 
 def _is_about_all_files(error: TapError) -> bool:

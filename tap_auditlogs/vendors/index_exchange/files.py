@@ -26,7 +26,7 @@ from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
 from tap_auditlogs.vendors.index_exchange.manifest import RETENTION, FileKey, Manifest, Work, work_due
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
@@ -114,9 +114,12 @@ class Files(AuditStream):
         available = AvailableFiles(self._client, self.settings["event_types"], self.logger)
         file_pass = FilePass(self._client, self.settings, available, self._readers, self.logger)
         listing = available.list_all(self._wants_hour)
-        files, failures = listing.files, list(listing.faults)
+        files, failures = listing.files, [*map(str, listing.failures.values()), *listing.faults]
+        for event_type, failure in listing.failures.items():
+            self._note_failure(failure, event_type, frozenset(Work))
         if self.ABORT_AT_RECORD_COUNT is not None:
             yield self._try_newest(files, file_pass)
+            _raise_if_any(failures)
             return
         manifest = self._manifest(files)
         yield from self._follow_parts(files, manifest)
@@ -128,18 +131,19 @@ class Files(AuditStream):
                 manifest.finish(file.key, file.md5, finished, parts=file.parts)
                 self._save(manifest)
             if outcome.failure is not None:
-                self.logger.error("%s. It is left for the next run.", outcome.failure)
-                failures.append(f"{file.key}: {outcome.failure}")
-                for stream in self._readers:
-                    if stream.work in outcome.unfinished and stream.event_type == file.key.event_type:
-                        stream.failure = stream.failure or TapError(failures[-1])
+                self.logger.error("%s. It is left for the next run.", str(outcome.failure).rstrip("."))
+                is_named = str(file.key) in str(outcome.failure)
+                failures.append(str(outcome.failure) if is_named else f"{file.key}: {outcome.failure}")
+                self._note_failure(TapError(failures[-1]), file.key.event_type, outcome.unfinished)
         self.bookmark.advance(None, **{_LISTED_ON: self._client.server_time().date().isoformat()})
         self._save(manifest)
-        if failures:
-            named = "; ".join(failures[:_FILES_NAMED])
-            more = f"; and {len(failures) - _FILES_NAMED} more" if len(failures) > _FILES_NAMED else ""
-            msg = f"{len(failures)} files are left for the next run: {named}{more}"
-            raise FilesFailedError(msg)
+        _raise_if_any(failures)
+
+    def _note_failure(self, failure: TapError, event_type: str, works: Collection[Work]) -> None:
+        """Note for the streams that lack something that they do."""
+        for stream in self._readers:
+            if stream.work in works and stream.event_type == event_type:
+                stream.failure = stream.failure or failure
 
     def _tasks(self, files: Iterable[ListedFile], manifest: Manifest) -> Iterator[FileTask]:
         for file in files:
@@ -204,7 +208,7 @@ class Files(AuditStream):
         """Where an hour has another number of parts than before, tell so of the parts that are gone."""
         for file in files:
             key = file.key
-            if key.part or not self._wants_hour(key.hour):
+            if key.part or (self.end_date is not None and key.hour >= self.end_date):
                 continue
             vanished = manifest.vanished_parts(key.group, key.hour, file.parts) if self.selected else []
             if vanished:
@@ -222,7 +226,7 @@ class Files(AuditStream):
         if listed_on is None:
             return
         away = self._client.server_time().date() - date.fromisoformat(listed_on)
-        if away > RETENTION:
+        if away >= RETENTION:  # of the day only the date is known
             self.logger.warning(
                 "Index Exchange keeps files for %d days and was last asked on %s: those of hours until %s may be lost.",
                 RETENTION.days,
@@ -270,6 +274,14 @@ class Files(AuditStream):
             "md5sum": md5,
             **record,
         }
+
+
+def _raise_if_any(failures: Sequence[str]) -> None:
+    if failures:
+        named = "; ".join(failures[:_FILES_NAMED])
+        more = f"; and {len(failures) - _FILES_NAMED} more" if len(failures) > _FILES_NAMED else ""
+        msg = f"{len(failures)} files or lists are left for the next run: {named}{more}"
+        raise FilesFailedError(msg)
 
 
 def _fingerprint(subject: object) -> str:

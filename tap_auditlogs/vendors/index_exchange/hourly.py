@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from functools import cached_property
 
+from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.vendors.index_exchange.columns import hourly_schema
 from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
 from tap_auditlogs.vendors.index_exchange.files import Files
@@ -71,6 +72,16 @@ class Hourly(FileReader):
 
         return bulk.total_rows
 
-    @cached_property
+    @property
     def _names(self) -> Names:
-        return fetch_names(t.cast("IndexExchangeClient", self.connection.client))
+        if isinstance(self._fetched_names, TapError):
+            raise self._fetched_names
+        return self._fetched_names
+
+    @cached_property
+    def _fetched_names(self) -> Names | TapError:
+        """The names, or why there are none: they are asked for once, not for every file."""
+        try:
+            return fetch_names(t.cast("IndexExchangeClient", self.connection.client), self.logger)
+        except TapError as error:
+            return error

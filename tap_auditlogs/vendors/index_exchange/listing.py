@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from tap_auditlogs.core.errors import TapError
     from tap_auditlogs.core.http import ApiResponse
 
 Row: t.TypeAlias = "dict[str, t.Any]"
@@ -60,10 +61,12 @@ class Listing:
     Attributes:
         files: Those that can be asked for.
         faults: One message per entry that cannot be understood.
+        failures: Why there is no list of an event type.
     """
 
     files: list[ListedFile]
     faults: list[str]
+    failures: Mapping[str, TapError] = field(default_factory=dict)
 
 
 def read_listing(response: ApiResponse, event_type: str) -> Listing:

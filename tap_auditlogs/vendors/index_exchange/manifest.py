@@ -69,6 +69,8 @@ class Manifest:
 
     def __init__(self) -> None:
         self._hours: dict[tuple[str, datetime], list[_Entry | None]] = {}
+        # Of each kind of work. Kept apart, since `set_parts` takes letters away.
+        self._first_hours: dict[tuple[str, Work], datetime] = {}
 
     # State
 
@@ -91,7 +93,10 @@ class Manifest:
                 raise ValueError(group)
             for hour, text in _items(hours):
                 moment = datetime.strptime(hour, _HOUR_FORMAT).replace(tzinfo=UTC)
-                manifest._hours[group, moment] = [_parse(word) for word in _words(text)]
+                entries = [_parse(word) for word in _words(text)]
+                manifest._hours[group, moment] = entries
+                for entry in entries:
+                    manifest._note_begun(group, moment, _works(entry) if entry is not None else ())
         return manifest
 
     def dump(self) -> dict[str, dict[str, str]]:
@@ -122,7 +127,7 @@ class Manifest:
         return _works(entry) if entry is not None and entry.md5 == md5[:_MD5_DIGITS] else frozenset()
 
     def begun(self, key: FileKey) -> frozenset[Work]:
-        """Tell what was finished for any version of a file.
+        """Tell what has begun with the hour of a file or an earlier one, and so does not depend on a start any more.
 
         Args:
             key: The file.
@@ -130,8 +135,9 @@ class Manifest:
         Returns:
             The work.
         """
-        entry = self._entry(key)
-        return _works(entry) if entry is not None else frozenset()
+        return frozenset(
+            work for (group, work), hour in self._first_hours.items() if group == key.group and hour <= key.hour
+        )
 
     def vanished_parts(self, group: str, hour: datetime, parts: int) -> list[int]:
         """Tell which parts have a record in `index_exchange_files` but are no longer there.
@@ -179,6 +185,11 @@ class Manifest:
         entries = self._hours.setdefault((key.group, key.hour), [None] * parts)
         letters = "".join(sorted({*works, *self.done(key, md5)}))
         entries[key.part] = _Entry(md5[:_MD5_DIGITS], letters)
+        self._note_begun(key.group, key.hour, works)
+
+    def _note_begun(self, group: str, hour: datetime, works: Iterable[Work]) -> None:
+        for work in works:
+            self._first_hours[group, work] = min(hour, self._first_hours.get((group, work), hour))
 
     def forget(self, work: Work) -> None:
         """Take a kind of work for not done, for all files.
@@ -188,6 +199,7 @@ class Manifest:
         """
         for entries in self._hours.values():
             entries[:] = [entry and _Entry(entry.md5, entry.works.replace(work, "")) for entry in entries]
+        self._first_hours = {place: hour for place, hour in self._first_hours.items() if place[1] is not work}
 
     def prune(self, listed: Iterable[FileKey], now: datetime) -> None:
         """Drop the entries of files that have expired.
@@ -221,7 +233,7 @@ def work_due(  # noqa: PLR0913 - all that the decision rests on
         md5: Its md5 in hexadecimal.
         manifest: What is finished.
         wanted: The kinds of work that the settings and the selection ask for.
-        start: Files of hours before it count only where an earlier version was worked on.
+        start: Files of hours before it count only for work that had begun with an hour before them.
         end: Files of hours from it on are left alone.
 
     Returns:

@@ -13,6 +13,7 @@ from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.totals import Names
 
 if t.TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context, Record
@@ -98,34 +99,41 @@ def rows_of(client: IndexExchangeClient, path: str) -> list[Record]:
     return rows
 
 
-def fetch_names(client: IndexExchangeClient) -> Names:
+def fetch_names(client: IndexExchangeClient, logger: logging.Logger) -> Names:
     """Get the names for the hourly table; none where this account may not have a mapping.
 
     Args:
         client: Speaks to the vendor.
+        logger: Told of a mapping that this account may not have.
 
     Returns:
         The names. Where a mapping holds an id twice, its first name counts.
     """
     dsps: dict[int, str | None] = {}
-    for row in _rows_if_allowed(client, Dsps.path):
-        dsps.setdefault(_id(row, "dsp_id"), row.get("dsp_name"))
+    for row in _rows_if_allowed(client, Dsps.path, logger):
+        if (dsp := _id(row, "dsp_id")) is not None:
+            dsps.setdefault(dsp, row.get("dsp_name"))
     buyers: dict[tuple[int, int], str | None] = {}
-    for row in _rows_if_allowed(client, Buyers.path):
-        buyers.setdefault((_id(row, "dsp_id"), _id(row, "trading_desk_id")), row.get("buyer_name"))
+    for row in _rows_if_allowed(client, Buyers.path, logger):
+        dsp, trading_desk = _id(row, "dsp_id"), _id(row, "trading_desk_id")
+        if dsp is not None and trading_desk is not None:
+            buyers.setdefault((dsp, trading_desk), row.get("buyer_name"))
     return Names(dsps, buyers)
 
 
-def _id(row: Record, name: str) -> t.Any:
-    """Give an id the form in which it is looked up; what is no id is never found."""
+def _id(row: Record, name: str) -> int | None:
+    """Give an id the form in which it is looked up; None for what is no id."""
     value = row.get(name)
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else None
 
 
-def _rows_if_allowed(client: IndexExchangeClient, path: str) -> list[Record]:
+def _rows_if_allowed(client: IndexExchangeClient, path: str, logger: logging.Logger) -> list[Record]:
     try:
         return rows_of(client, path)
-    except RefusedError:
+    except RefusedError as error:
+        logger.warning("%s. index_exchange_hourly has no names from it.", error)
         return []
 
 
