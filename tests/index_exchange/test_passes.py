@@ -259,6 +259,24 @@ def test_behind_three_files_in_a_row_that_a_server_does_not_give_each_is_tried_o
     assert len(hours_of(healed, IMPRESSIONS)) == 7
 
 
+def test_a_download_that_waits_for_its_next_try_does_not_keep_an_ended_process_alive(
+    tap_runner: TapRunner, sandbox: Sandbox, vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    vendor.publish(HourKey(hour), 20_000)
+    later = vendor.publish(HourKey(hour + timedelta(hours=1)), 2).files[0].id
+    sandbox.faults.add(Fault(path=f"/files/{later}", times=None, status=503, headers={"Retry-After": "100"}))
+    process = tap_runner.start(config=config)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stderr as log:
+        while b"Trying again in 10" not in log.readline():
+            pass
+        process.stdout.close()
+        remaining = log.read()
+    assert process.wait(timeout=30) == 1
+    assert b"Traceback" not in remaining
+
+
 def test_a_file_that_comes_shows_that_the_server_gives_some(
     vendor: IndexExchangeSandbox, config: Settings, hour: datetime
 ) -> None:
