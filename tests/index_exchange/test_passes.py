@@ -272,9 +272,8 @@ def test_a_download_that_waits_for_its_next_try_does_not_keep_an_ended_process_a
         while b"Trying again in 10" not in log.readline():
             pass
         process.stdout.close()
-        remaining = log.read()
-    assert process.wait(timeout=30) == 1
-    assert b"Traceback" not in remaining
+        assert process.wait(timeout=30) == 1
+        assert b"Traceback" not in log.read()
 
 
 def test_a_file_that_comes_shows_that_the_server_gives_some(
