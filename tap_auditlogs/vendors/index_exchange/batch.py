@@ -129,7 +129,7 @@ class BatchFiles:
                 target.write(data)
             return self._storage.get_url(filename)
         except ImportError as error:
-            msg = f"batch_config.storage.root: its store is not installed ({error.name}). For S3, tap-auditlogs[s3]."
+            msg = "batch_config.storage.root: its store is not installed. For S3, install tap-auditlogs[s3]"
             raise BatchError(msg) from error
         # Stores raise errors of their own; their messages may hold signed URLs, so only their kind is told.
         except Exception as error:
