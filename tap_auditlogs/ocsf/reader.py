@@ -167,8 +167,8 @@ class LineReader(GenericSingerReader[bytes]):
 
     def _read_envelope(self, line: bytes) -> tuple[str, str | None]:
         try:
-            envelope = _envelopes.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            envelope = _decode_envelope(line)
+        except (msgspec.MsgspecError, ValueError):
             if line.strip():
                 self.foreign += 1
             return "other", None
@@ -180,6 +180,13 @@ class LineReader(GenericSingerReader[bytes]):
         except ValueError:
             return  # to refuse it is the target's business
         callbacks[SingerMessageType(kind)](message)
+
+
+def _decode_envelope(line: bytes) -> _Envelope:
+    try:
+        return _envelopes.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # it may hold NaN, which the tolerant one takes
+        return msgspec.convert(decode_json(line), _Envelope)
 
 
 def _read_head(head: re.Match[bytes]) -> tuple[str, str | None]:

@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.ocsf.mapping import Record, StreamMapping
 
 NOT_UNDERSTOOD: t.Final = "not understood"
+TOO_DEEP: t.Final = "it is nested too deep"
 
 _NAMESPACE: t.Final = uuid.UUID("f2f0c1d6-4f0e-5c37-9a55-6d8a5f2a9a31").bytes
 """Made up once. Another one would give every event another uid."""
@@ -118,13 +119,11 @@ class Translator:
         failed = self.counts[False]
         events = self._translate_usual(lines, count)
         if events is None:
-            events = []
-            for line in BytesIO(lines):
-                events += self._translate_usual(line, 1) or [self._translate(line)]
+            events = b"".join([self._translate_usual(line, 1) or self._translate(line) for line in BytesIO(lines)])
         self.counts[True] += count - (self.counts[False] - failed)
-        return _encoder.encode_lines(events)
+        return events
 
-    def _translate_usual(self, lines: bytes, count: int) -> list[_Addition] | None:
+    def _translate_usual(self, lines: bytes, count: int) -> bytes | None:
         """Make the events of records that are as their columns say, unless one is not."""
         if self._decoder is None:
             return None
@@ -135,7 +134,7 @@ class Translator:
                 return None
             if not lines.isascii():
                 lines.decode()  # what stays raw has not been checked
-            return [*self._translate_columns(messages)]
+            return _encoder.encode_lines([*self._translate_columns(messages)])
         except (ValueError, RecursionError):
             return None  # other columns, types or values than usual
         except Exception:  # what is wrong shows when each is translated by itself
@@ -153,31 +152,43 @@ class Translator:
                 event.original_uid = key
             yield complete(event, event_uid, read_time(time), time, _read_extraction(message.time_extracted))
 
-    def _translate(self, line: bytes) -> _Addition:
+    def _translate(self, line: bytes) -> bytes:
+        """Make the event of one record, which may hold anything."""
         try:
             message = decode_json(line)
-        except ValueError:  # nothing of it gets into the event: it may hold secrets
-            return self._fallback({}, _digest(line), None, "its message is not JSON")
+        except ValueError as error:  # nothing of it gets into the event: it may hold secrets
+            too_deep = isinstance(error.__cause__, RecursionError)
+            return self._fallback({}, _digest(line), None, TOO_DEEP if too_deep else "its message is not JSON")
         record, extracted = message.get("record"), message.get("time_extracted")
         extraction = _read_extraction(extracted) if isinstance(extracted, str) else None
         if not isinstance(record, dict):
-            return self._fallback({}, _digest(_canonical.encode(record)), extraction, "it is not an object")
+            return self._fallback({}, _digest_record(record, line), extraction, "it is not an object")
         mapping = self._mapping
-        clean = mapping.clean(record)
         key = [text_of(record.get(name)) for name in mapping.key]
-        if None in key:
-            return self._fallback(clean, _digest(_canonical.encode(record)), extraction, "its key is not complete")
-        event_uid = self._event_uid(record, key)
-        source = Source(clean)
+        event_uid = _digest_record(record, line) if None in key else self._event_uid(record, key)
+        clean: Record = {}  # until nothing secret is left in it
         try:
-            moment, original_time = mapping.moment(source)
-            event = mapping.describe(source)
+            clean = mapping.clean(record)
+            return _encoder.encode_lines([self._understand(clean, key, event_uid, extraction)])
         except NotUnderstoodError as error:
-            return self._fallback(clean, event_uid, extraction, str(error))
+            reason = str(error)
+        except RecursionError:
+            reason = TOO_DEEP
         except Exception as error:  # no record may end the run; the reason is told
             logger.debug("A record of `%s` made the mapping fail.", mapping.stream, exc_info=True)
             reason = f"unexpected {type(error).__name__}, please report this"
-            return self._fallback(clean, event_uid, extraction, reason)
+        return self._fallback(clean, event_uid, extraction, reason)
+
+    def _understand(
+        self, clean: Record, key: list[str | None], event_uid: str, extraction: _Extraction | None
+    ) -> _Addition:
+        mapping = self._mapping
+        if None in key:
+            msg = "its key is not complete"
+            raise NotUnderstoodError(msg)
+        source = Source(clean)
+        moment, original_time = mapping.moment(source)
+        event = mapping.describe(source)
         unmapped = source.unmapped()
         for name in mapping.key:
             unmapped.pop(name, None)  # they make `original_event_uid`
@@ -193,7 +204,7 @@ class Translator:
             return _uid([mapping.stream, *key])
         return _uid([mapping.stream, *key, text_of(record.get(mapping.scope))])
 
-    def _fallback(self, record: Record, event_uid: str, extraction: _Extraction | None, reason: str) -> _Addition:
+    def _fallback(self, clean: Record, event_uid: str, extraction: _Extraction | None, reason: str) -> bytes:
         self.counts[False] += 1
         if reason not in self._told:
             self._told.add(reason)
@@ -202,6 +213,12 @@ class Translator:
                 self._mapping.stream,
                 reason,
             )
+        try:
+            return _encoder.encode_lines([self._not_understood(clean, event_uid, extraction, reason)])
+        except RecursionError:
+            return _encoder.encode_lines([self._not_understood({}, event_uid, extraction, reason)])
+
+    def _not_understood(self, clean: Record, event_uid: str, extraction: _Extraction | None, reason: str) -> _Addition:
         target = Target("source record")
         event = Event(
             activity=Activity(ENTITY_MANAGEMENT, OTHER, NOT_UNDERSTOOD),
@@ -214,10 +231,10 @@ class Translator:
             ),
         )
         try:
-            moment, _ = self._mapping.moment(Source(record))
+            moment, _ = self._mapping.moment(Source(clean))
         except NotUnderstoodError:
             moment = None
-        return self._complete(event, event_uid, moment, None, extraction, record, record)
+        return self._complete(event, event_uid, moment, None, extraction, clean, clean)
 
     def _complete(  # noqa: PLR0913, PLR0917 - the parts of an event
         self,
@@ -293,6 +310,13 @@ def _uid(parts: Sequence[str | None]) -> str:
 def _digest(content: bytes) -> str:
     """Make a uid for what has no key, from all there is."""
     return _uid([hashlib.sha256(content).hexdigest()])
+
+
+def _digest_record(record: object, line: bytes) -> str:
+    try:
+        return _digest(_canonical.encode(record))
+    except RecursionError:
+        return _digest(line)
 
 
 @lru_cache(maxsize=64)

@@ -13,9 +13,6 @@ import msgspec
 
 from tap_auditlogs.core.times import parse_timestamp
 
-if t.TYPE_CHECKING:
-    from collections.abc import Callable
-
 _LONGEST_ADDRESS = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
@@ -66,27 +63,6 @@ def hashed(secret: str) -> str:
         `sha256:` and 64 hex digits.
     """
     return "sha256:" + hashlib.sha256(secret.encode(errors="replace")).hexdigest()
-
-
-def with_texts(value: t.Any, change: Callable[[str], str]) -> t.Any:
-    """Change every text in a JSON value, the names of properties included.
-
-    Args:
-        value: The value; it is left as it is.
-        change: Gives the new text of an old one.
-
-    Returns:
-        The changed value.
-    """
-    match value:
-        case str():
-            return change(value)
-        case list():
-            return [with_texts(item, change) for item in value]
-        case dict():
-            return {change(name): with_texts(item, change) for name, item in value.items()}
-        case _:
-            return value
 
 
 def milliseconds(moment: datetime) -> int:

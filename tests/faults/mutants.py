@@ -8,6 +8,7 @@ By hand: `python -m tests.faults.mutants <name> --config=... [--state=...]` runs
 from __future__ import annotations
 
 import sys
+import tempfile
 import typing as t
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from tap_auditlogs.core import run as run_module
 from tap_auditlogs.core import tap as tap_module
 from tap_auditlogs.core.http.client import HttpClient
 from tap_auditlogs.core.http.retry import RetryBudget
+from tap_auditlogs.core.http.throttle import Throttle
 from tap_auditlogs.core.interrupts import Interrupted
 from tap_auditlogs.core.pagination import SafePaginator
 from tap_auditlogs.core.redaction import Redactor
@@ -151,6 +153,55 @@ def future_row_carries_the_bookmark(stack: ExitStack) -> None:
     )
 
 
+def progress_forgotten(stack: ExitStack) -> None:
+    """A window or a sweep that was interrupted starts over."""
+    _replace(stack, Bookmark, "keep_progress", lambda _bookmark, _progress: None)
+
+
+# What is written.
+
+
+def _last_changed(stack: ExitStack, change: Callable[[t.Any], list[t.Any]]) -> None:
+    """Let something else stand for the last of the records that are written at once."""
+    write = MessageWriter.write_records
+
+    def changed(writer: MessageWriter, stream: str, records: t.Any) -> None:
+        *others, last = records
+        write(writer, stream, [*others, *change(last)])
+
+    _replace(stack, MessageWriter, "write_records", changed)
+
+
+def invented_record(stack: ExitStack) -> None:
+    """Pigment has a record that the vendor has not."""
+    _last_changed(stack, lambda last: [last, {**last, "event_id": "of nothing"}])
+
+
+def wrong_type(stack: ExitStack) -> None:
+    """Pigment's `event_type` is a number at times."""
+    _last_changed(stack, lambda last: [{**last, "event_type": 7}])
+
+
+def schema_too_late(stack: ExitStack) -> None:
+    """The SCHEMA comes after the first page of its records."""
+    write, write_message = MessageWriter.write_records, MessageWriter.write_message
+    held: list[t.Any] = []
+
+    def hold(writer: MessageWriter, message: t.Any) -> None:
+        if message.to_dict()["type"] == "SCHEMA":
+            held.append(message)
+        else:
+            write_message(writer, message)
+
+    def release(writer: MessageWriter, stream: str, records: t.Any) -> None:
+        write(writer, stream, records)
+        while held:
+            write_message(writer, held.pop())
+
+    _replace(stack, MessageWriter, "write_message", hold)
+    _replace(stack, MessageWriter, "write_records", release)
+
+
 # Files.
 
 
@@ -221,6 +272,23 @@ def secrets_shown(stack: ExitStack) -> None:
     _replace(stack, Redactor, "__call__", lambda _redactor, text: text)
 
 
+def secrets_in_a_file(stack: ExitStack) -> None:
+    """What was sent is kept in a temporary file."""
+    exchange = HttpClient._exchange
+
+    def noted(client: t.Any, prepared: t.Any, where: str, read_body: t.Any) -> t.Any:
+        with tempfile.NamedTemporaryFile("w", delete=False) as notes:
+            notes.write(str(prepared.headers))
+        return exchange(client, prepared, where, read_body)
+
+    _replace(stack, HttpClient, "_exchange", noted)
+
+
+def no_throttle(stack: ExitStack) -> None:
+    """Requests are sent as fast as they can be."""
+    _replace(stack, Throttle, "wait", lambda _throttle: None)
+
+
 def unknown_fields_dropped(stack: ExitStack) -> None:
     """What the schema does not know is left out."""
     shape = RowShaper.shape
@@ -266,7 +334,8 @@ MUTANTS: dict[str, Plant] = {
         *(last_row_of_a_page_lost, empty_page_ends, sweeps_without_look_back, sweep_passes_an_object_too_many),
         *(future_row_carries_the_bookmark, no_md5, manifest_by_hour, errors_swallowed),
         *(answers_without_rows_are_the_end, impatient, follows_redirects, secrets_shown, unknown_fields_dropped),
-        *(ends_well_on_signals, chatty, state_not_understood_is_none),
+        *(ends_well_on_signals, chatty, state_not_understood_is_none, progress_forgotten, invented_record),
+        *(wrong_type, schema_too_late, secrets_in_a_file, no_throttle),
     )
 }
 

@@ -345,6 +345,16 @@ def too_short_waits(waits: Sequence[float], *, asked: float) -> list[str]:
     return [] if waits and max(waits) >= asked else [f"waited {list(waits)} s, {asked:g} s were asked for"]
 
 
+def too_fast(moments: Sequence[float], *, most: int, per_seconds: float) -> list[str]:
+    """No window of time sees more requests than it may hold."""
+    crowded = [
+        f"{most + 1} requests within {later - earlier:.3f} s, {most} in {per_seconds:g} s are the most"
+        for earlier, later in zip(moments, moments[most:], strict=False)
+        if later - earlier < per_seconds
+    ]
+    return crowded[:1]
+
+
 # Secrets.
 
 

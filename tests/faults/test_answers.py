@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from datetime import timedelta
 from email.utils import format_datetime
+from unittest import mock
 
 import pytest
 
+from tap_auditlogs.core.http.throttle import Throttle
+from tap_auditlogs.vendors.pigment import client as pigment_client
+from tap_auditlogs.vendors.xandr import client as xandr_client
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, every_vendor_with_tokens, vendors
-from tests.faults.proxy import CUTS, SILENT, dripped, html, rewritten, status
+from tests.faults.proxy import CUTS, SILENT, after, dripped, html, rewritten, status
 from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:
@@ -178,3 +183,29 @@ def test_d15_an_answer_without_an_end_ends(
     run = sync({**config, "request_timeout_seconds": 0.2, "max_retry_wait_seconds": 0})
     check_failed(sandbox.truth(), run)
     assert "no complete answer within 0.2 s" in run.log
+
+
+# Pace.
+
+
+def paced_requests(proxy: FaultProxy, config: Config) -> list[float]:
+    """Run with a pace of four requests in 0.2 s, and give when they came."""
+    moments: list[float] = []
+    proxy.strike(after(lambda: moments.append(time.monotonic())))
+
+    def four(_requests: int, *, per_seconds: float) -> Throttle:
+        assert per_seconds in {60.0, pigment_client.WINDOW_SECONDS}
+        return Throttle(4, per_seconds=0.2)
+
+    with mock.patch.object(pigment_client, "Throttle", four), mock.patch.object(xandr_client, "Throttle", four):
+        assert sync(config).exit_code == 0
+    return sorted(moments)
+
+
+@case("D21")
+@vendors("pigment", "xandr")
+def test_d21_no_window_of_time_sees_more_requests_than_the_limit(proxy: FaultProxy, config: Config) -> None:
+    moments = paced_requests(proxy, config)
+    assert len(moments) > 4
+    # Half the window, since a request may reach the proxy late on a busy machine; unpaced, four take milliseconds.
+    assert oracles.too_fast(moments, most=4, per_seconds=0.1) == []

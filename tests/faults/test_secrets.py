@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor
-from tests.faults.proxy import status
+from tests.faults.proxy import after, status
 from tests.faults.subjects import SUBJECTS, Subject
 
 if t.TYPE_CHECKING:
@@ -55,6 +55,15 @@ TROUBLES: dict[str, tuple[str, Act]] = {
 }
 
 
+LEVELS = ["DEBUG", "INFO"]
+
+
+def surroundings(tmp_path: Path, level: str) -> dict[str, str]:
+    """Let a process log at a level, and make its temporary files where `check_quiet` sees them."""
+    (tmp_path / "temporary").mkdir()
+    return {"LOGLEVEL": level, "TAP_AUDITLOGS_LOGLEVEL": level, "TMPDIR": str(tmp_path / "temporary")}
+
+
 def check_quiet(sandbox: Sandbox, outcome: Outcome, folder: Path) -> None:
     assert oracles.leaked(sandbox.secrets(), outcome.stdout, outcome.stderr, folder=folder) == []
 
@@ -62,21 +71,33 @@ def check_quiet(sandbox: Sandbox, outcome: Outcome, folder: Path) -> None:
 @case("J1")
 @case("J3")
 @case("H10")
-@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+@pytest.mark.parametrize("level", LEVELS)
 @every_vendor
 def test_j1_a_good_run_shows_no_secret(
-    sandbox: Sandbox, config: Config, tap_runner: TapRunner, tmp_path: Path, level: str
+    sandbox: Sandbox,
+    proxy: FaultProxy,
+    config: Config,
+    tap_runner: TapRunner,
+    tmp_path: Path,
+    level: str,
 ) -> None:
-    outcome = tap_runner.run(config=config, env={"TAP_AUDITLOGS_LOGLEVEL": level, "LOGLEVEL": level})
+    """Nor do its temporary files, at any request of it."""
+    leaked: list[str] = []
+    proxy.strike(after(lambda: leaked.extend(oracles.leaked(sandbox.secrets(), folder=tmp_path / "temporary"))))
+    outcome = tap_runner.run(config=config, env=surroundings(tmp_path, level))
     assert outcome.code == 0, outcome.stderr
     assert ("DEBUG" in outcome.stderr) == (level == "DEBUG")
+    assert leaked == []
     check_quiet(sandbox, outcome, tmp_path)
 
 
 @case("J1")
 @case("J3")
 @case("J4")
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize(
+    ("trouble", "level"),
+    [*((trouble, "DEBUG") for trouble in TROUBLES), ("echo-401", "INFO"), ("echo-200-page", "INFO")],
+)
 @every_vendor
 def test_j4_what_a_vendor_echoes_shows_no_secret(
     sandbox: Sandbox,
@@ -86,22 +107,26 @@ def test_j4_what_a_vendor_echoes_shows_no_secret(
     tap_runner: TapRunner,
     tmp_path: Path,
     trouble: str,
+    level: str,
 ) -> None:
     where, act = TROUBLES[trouble]
     path = {"login": subject.login or subject.page, "page": subject.page}.get(where, "")
     proxy.strike(act, path)
-    outcome = tap_runner.run(config={**config, "max_retry_wait_seconds": 0}, env={"LOGLEVEL": "DEBUG"})
+    outcome = tap_runner.run(config={**config, "max_retry_wait_seconds": 0}, env=surroundings(tmp_path, level))
     assert outcome.failed_plainly, outcome.stderr
     check_quiet(sandbox, outcome, tmp_path)
 
 
 @case("J2", *SUBJECTS)
 @case("D17", *SUBJECTS)
-def test_j2_a_refused_connection_shows_no_secret(everybody: Sandbox, tap_runner: TapRunner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_j2_a_refused_connection_shows_no_secret(
+    everybody: Sandbox, tap_runner: TapRunner, tmp_path: Path, level: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = json.loads(json.dumps(everybody.config).replace(everybody.url, closed))
-    outcome = tap_runner.run(config={**config, "max_retry_wait_seconds": 0}, env={"LOGLEVEL": "DEBUG"})
+    outcome = tap_runner.run(config={**config, "max_retry_wait_seconds": 0}, env=surroundings(tmp_path, level))
     assert outcome.failed_plainly
     assert "ConnectionRefusedError" in outcome.stderr
     assert all(f"`{name}" in outcome.stderr.splitlines()[-1] for name in SUBJECTS)
@@ -116,7 +141,7 @@ def test_j5_a_secret_of_the_wrong_type_is_told_without_its_value(
     for setting in SECRET_SETTINGS[subject.name]:
         config[subject.name][setting] = [config[subject.name][setting], 87654321]
     config[subject.name]["pasword"] = 11223344
-    outcome = tap_runner.run(config=config, env={"LOGLEVEL": "DEBUG"})
+    outcome = tap_runner.run(config=config, env=surroundings(tmp_path, "DEBUG"))
     assert outcome.failed_plainly
     assert "87654321" not in outcome.stderr
     assert "11223344" not in outcome.stderr
@@ -128,7 +153,7 @@ def test_j5_a_secret_of_the_wrong_type_is_told_without_its_value(
 def test_j6_what_tells_of_the_tap_shows_no_secret(
     everybody: Sandbox, tap_runner: TapRunner, tmp_path: Path, arguments: list[str]
 ) -> None:
-    outcome = tap_runner.run(*arguments, config=everybody.config)
+    outcome = tap_runner.run(*arguments, config=everybody.config, env=surroundings(tmp_path, "INFO"))
     assert outcome.code == 0, outcome.stderr
     check_quiet(everybody, outcome, tmp_path)
 

@@ -3,11 +3,16 @@ from __future__ import annotations
 import json
 import random
 import typing as t
+from io import BytesIO
 
 import pytest
 
-from tests.ocsf.mapping import events_in, record_line, run_mapper, without_additions
+from tap_auditlogs.ocsf.mapper import OcsfMapper
+from tests.ocsf.mapping import CollectingWriter, events_in, record_line, run_mapper, without_additions
 from tests.ocsf.records import PIGMENT, RECORDS
+
+if t.TYPE_CHECKING:
+    from tap_auditlogs.ocsf.reader import LineReader
 
 SCHEMA: t.Final = {"type": "SCHEMA", "schema": {"properties": {}}, "key_properties": []}
 STATE: t.Final = b'{"type":"STATE","value":{"bookmarks":{"pigment_audit_events":{"a":"RECORD"}}}}\n'
@@ -104,6 +109,19 @@ def test_messages_are_understood_in_any_order_of_keys_and_any_spelling() -> None
                 written = run_mapper(given)
                 assert events_in(written) == plain
                 assert without_additions(written) == given
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity"])
+def test_a_number_that_no_json_has_does_not_hide_a_message_in_another_order(number: str) -> None:
+    given = line(record={**PIGMENT, "payload": "PLACE"}, stream="pigment_audit_events", type="RECORD")
+    given = given.replace(b'"PLACE"', f'{{"n":{number}}}'.encode())
+    mapper = OcsfMapper(writer=CollectingWriter(), config={})
+    mapper.listen(t.cast("t.IO[str]", BytesIO(given)))
+    reader, writer = t.cast("LineReader", mapper.message_reader), t.cast("CollectingWriter", mapper.message_writer)
+    (event,) = events_in(writer.written)
+    assert event["event_uid"] == events_in(run_mapper(record_line("pigment_audit_events", PIGMENT)))[0]["event_uid"]
+    assert without_additions(writer.written) == given
+    assert reader.foreign == 0
 
 
 def test_one_odd_record_among_many_changes_no_other() -> None:

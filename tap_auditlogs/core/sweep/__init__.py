@@ -8,7 +8,6 @@ moves when the sweep ends. What the state holds does not grow with the number of
 |---|---|
 | `plan` | which objects, from when on, where to go on and how the bookmark moves: no I/O |
 | `offsets` | reads a collection page by page while rows come and go: no I/O of its own |
-| `workers` | threads that never hold up the end of the process |
 | `track` | one stream's part in a sweep: its sweep and its bookmark |
 | `settings` | what can be set for all of them |
 | `stream` | the base of the streams that sweep, and of those written in the pass of another |
@@ -17,7 +16,6 @@ moves when the sweep ends. What the state holds does not grow with the number of
 from tap_auditlogs.core.sweep.offsets import OffsetPage, read_by_offset
 from tap_auditlogs.core.sweep.plan import Listed, Outcome, Rules
 from tap_auditlogs.core.sweep.stream import Ask, Reading, SweepStream, SweptStream, UnsupportedTypeError
-from tap_auditlogs.core.sweep.workers import Workers, look_ahead
 
 __all__ = [
     "Ask",
@@ -29,7 +27,5 @@ __all__ = [
     "SweepStream",
     "SweptStream",
     "UnsupportedTypeError",
-    "Workers",
-    "look_ahead",
     "read_by_offset",
 ]

@@ -12,7 +12,7 @@ from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.sweep.plan import Listed, Outcome, Rules
 from tap_auditlogs.core.sweep.progress import ProgressLog
 from tap_auditlogs.core.sweep.track import Track, check_progress, marks_of
-from tap_auditlogs.core.sweep.workers import Workers
+from tap_auditlogs.core.workers import Workers
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import typing as t
+from functools import lru_cache
 
-from tap_auditlogs.core.http.response import decode_json
 from tap_auditlogs.core.redaction import SHORTEST_SECRET
 from tap_auditlogs.core.times import from_epoch
 from tap_auditlogs.ocsf.classes import API_ACTIVITY, ENTITY_MANAGEMENT, FAILURE, OTHER, SUCCESS, UNKNOWN, Activity
 from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Person, Source, StreamMapping, Target
 from tap_auditlogs.ocsf.objects import Actor, Api, Attributes, Endpoint
-from tap_auditlogs.ocsf.values import hashed, with_texts
+from tap_auditlogs.ocsf.secrets import Cleaner, decode_text, hashed_once, hide
+from tap_auditlogs.ocsf.values import hashed
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,12 @@ _PRODUCT: t.Final = {"name": "Cryptolens", "vendor_name": "Cryptolens"}
 # The source names no person behind a call: it is the account's own software that calls.
 _CALLER: t.Final = Actor(app_name="Cryptolens API client")
 
-_LICENSE_KEY: t.Final = re.compile(r"\b[A-Z0-9]{5}(?:-[A-Z0-9]{5}){3,}\b")
-_KEY_IN_JSON: t.Final = re.compile(r'"(?:license)?key"\s*:\s*(?P<value>\[[^\]]*\]|"(?:[^"\\]|\\.)*")', re.IGNORECASE)
+_LICENSE_KEY: t.Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{5}(?:-[A-Za-z0-9]{5}){3,}(?![A-Za-z0-9])")
+_FEWEST_HYPHENS: t.Final = 3
+_NAMES: t.Final = r"(?:licen[sc]e[ _-]?)?keys?"
+_NAME_OF_KEY: t.Final = re.compile(_NAMES, re.IGNORECASE)
+_KEY_IN_JSON: t.Final = re.compile(rf'"{_NAMES}"\s*:\s*(?P<value>\[[^\]]*\]|"(?:[^"\\]|\\.)*")', re.IGNORECASE)
 _TEXT_IN_JSON: t.Final = re.compile(r'"((?:[^"\\]|\\.)+)"')
-_SHORTEST: t.Final = SHORTEST_SECRET
 
 # By the digits of the state that name the method. Which of OCSF's four activities a method is, is our reading.
 _ACTIVITIES: t.Final[dict[int | None, int]] = {10: 2, 20: 3, 30: 1, 40: 3, 60: 3, 70: 3}
@@ -51,26 +54,23 @@ class _LogMapping(StreamMapping):
         if not self.options.hash_license_keys:
             return record
         license_key = record.get("key")
-
-        known = license_key if isinstance(license_key, str) and len(license_key) >= SHORTEST_SECRET else None
+        known = license_key if isinstance(license_key, str) else ""
 
         def change(text: str) -> str:
-            if known is not None and known in text:
-                text = text.replace(known, hashed(known))
-            return _hash_keys(text)
+            return _hash_keys(hide(text, known))
 
-        clean: Record = {
-            # What is short is no license key, and most of the rest, like the device's hash, shows that at once.
-            name: value
-            if value is None or type(value) is int or (type(value) is str and len(value) < _SHORTEST)
-            else with_texts(value, change)
-            for name, value in record.items()
-            if name != "key"
-        }
-        if "key" in record:
-            clean["key"] = license_key
-        if isinstance(license_key, str) and license_key:
-            clean["key"] = hashed(license_key)
+        cleaner = Cleaner(_is_secret, change)
+        clean: Record = {}
+        for name, value in record.items():
+            if value is None:
+                clean[name] = None
+            elif _names_key(name):
+                clean[name] = cleaner.hash_all(value)
+            # What is short holds no license key, and most of the rest shows that at once.
+            elif type(value) is int or (type(value) is str and len(value) < SHORTEST_SECRET):
+                clean[name] = value
+            else:
+                clean[name] = cleaner.clean(value)
         return clean
 
     def moment(self, source: Source) -> tuple[datetime, str]:
@@ -217,9 +217,10 @@ def _as_call(event: Event, source: Source, operation: str) -> Event:
 
 def _take_data(source: Source) -> tuple[Record | None, Record | None]:
     """Take the data of a change: the whole object if it is new, else each changed field with its old and new value."""
+    text = source.peek("data")
     try:
-        data = decode_json((source.peek("data") or "").encode())
-    except (AttributeError, ValueError):
+        data = decode_text(text) if isinstance(text, str) else None
+    except ValueError:
         return None, None
     if not isinstance(data, dict) or not data:
         return None, None
@@ -230,18 +231,23 @@ def _take_data(source: Source) -> tuple[Record | None, Record | None]:
 
 
 def _hash_keys(text: str) -> str:
-    if "-" in text:
-        text = _LICENSE_KEY.sub(lambda found: hashed(found[0]), text)
+    if text.count("-") >= _FEWEST_HYPHENS:  # unlike a time
+        text = _LICENSE_KEY.sub(lambda found: hashed(found[0].upper()), text)
     return _KEY_IN_JSON.sub(_hash_values, text) if '"' in text else text
 
 
 def _hash_values(found: re.Match[str]) -> str:
     start = found.start("value") - found.start()
-    return found[0][:start] + _TEXT_IN_JSON.sub(lambda text: f'"{_hashed_once(text[1])}"', found["value"])
+    return found[0][:start] + _TEXT_IN_JSON.sub(lambda text: f'"{hashed_once(text[1])}"', found["value"])
 
 
-def _hashed_once(secret: str) -> str:
-    return secret if secret.startswith("sha256:") else hashed(secret)
+@lru_cache(maxsize=1024)
+def _names_key(name: str) -> bool:
+    return _NAME_OF_KEY.fullmatch(name) is not None
+
+
+def _is_secret(name: str, _holder: Record) -> bool:
+    return _names_key(name)
 
 
 def create(options: Options) -> Sequence[StreamMapping]:

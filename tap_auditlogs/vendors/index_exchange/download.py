@@ -8,13 +8,14 @@ import tempfile
 import threading
 import typing as t
 from collections import deque
-from concurrent.futures import Future
 
 from tap_auditlogs.core.errors import ApiError, ProtocolError, TapError
 from tap_auditlogs.core.http.retry import MAX_TRIES
+from tap_auditlogs.core.workers import Workers
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
     from types import TracebackType
     from typing import Self
 
@@ -140,7 +141,7 @@ def _storage_error(error: OSError) -> TapError:
 
 
 def _close(download: Future[t.BinaryIO]) -> None:
-    if not download.cancelled() and download.exception() is None:
+    if download.exception() is None:
         download.result().close()
 
 
@@ -167,7 +168,7 @@ class Prefetcher(t.Generic[TTask]):
         """
         self._downloader = downloader
         self._ahead = ahead
-        self._slots = threading.Semaphore(ahead)
+        self._workers = Workers(ahead, name="index-exchange-download")
         self._pending: deque[tuple[TTask, Future[t.BinaryIO] | None]] = deque()
 
     def __enter__(self) -> Self:
@@ -183,9 +184,9 @@ class Prefetcher(t.Generic[TTask]):
     ) -> None:
         """Stop what is still under way."""
         self._downloader.cancel()
+        self._workers.close()
         for _, download in self._pending:
             if download is not None:
-                download.cancel()
                 download.add_done_callback(_close)
 
     def results(self, tasks: Iterable[TTask]) -> Iterator[tuple[TTask, Future[t.BinaryIO] | None]]:
@@ -201,26 +202,9 @@ class Prefetcher(t.Generic[TTask]):
         while True:
             while len(self._pending) <= self._ahead and (task := next(waiting, None)) is not None:
                 file = task.download
-                self._pending.append((task, None if file is None else self._begin(file)))
+                self._pending.append(
+                    (task, None if file is None else self._workers.submit(self._downloader.download, file))
+                )
             if not self._pending:
                 return
             yield self._pending.popleft()
-
-    def _begin(self, file: ListedFile) -> Future[t.BinaryIO]:
-        """Download in a thread that keeps no process alive: it may be waiting for the next try, for minutes."""
-        download: Future[t.BinaryIO] = Future()
-        threading.Thread(
-            target=self._download, args=(file, download), name="index-exchange-download", daemon=True
-        ).start()
-        return download
-
-    def _download(self, file: ListedFile, download: Future[t.BinaryIO]) -> None:
-        with self._slots:
-            if not download.set_running_or_notify_cancel():
-                return
-            try:
-                content = self._downloader.download(file)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits for the file gets it
-                download.set_exception(error)
-            else:
-                download.set_result(content)

@@ -20,10 +20,9 @@ from tap_auditlogs.core.sweep import (
     Rules,
     SweepStream,
     UnsupportedTypeError,
-    Workers,
-    look_ahead,
 )
 from tap_auditlogs.core.times import parse_timestamp
+from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.openx.client import NotUnderstoodError, api_url
 from tap_auditlogs.vendors.openx.paginator import Reader
 

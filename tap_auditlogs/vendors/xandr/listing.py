@@ -7,8 +7,9 @@ import typing as t
 from datetime import datetime, timedelta
 
 from tap_auditlogs.core.errors import ProtocolError, RefusedError
-from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError, Workers, look_ahead
+from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError
 from tap_auditlogs.core.times import parse_timestamp
+from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.services import LOCAL_TIME_SERVICES, PARENTS
 

@@ -6,11 +6,11 @@ import re
 import typing as t
 from functools import lru_cache
 
-from tap_auditlogs.core.http.response import decode_json
 from tap_auditlogs.ocsf.classes import ENTITY_MANAGEMENT, OTHER, Activity
 from tap_auditlogs.ocsf.mapping import Event, Person, Source, StreamMapping, Target
 from tap_auditlogs.ocsf.objects import Actor, Attributes, Endpoint, HttpRequest, Session, Url
-from tap_auditlogs.ocsf.values import hashed, is_ip, with_texts
+from tap_auditlogs.ocsf.secrets import Cleaner, decode_text, hashed_once, hide
+from tap_auditlogs.ocsf.values import is_ip
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,10 +48,10 @@ class ChangeLogDetailMapping(StreamMapping):
             The record without tokens.
         """
         session = record.get(_SESSION)
+        token = session if isinstance(session, str) else ""
 
         def change(text: str) -> str:
-            if isinstance(session, str) and session and session in text:
-                text = text.replace(session, hashed(session))
+            text = hide(text, token)
             # Most texts lack the sign without which there is nothing to find, and it is found faster.
             if "=" in text:
                 text = _SECRET_IN_QUERY.sub(_hash_value, text)
@@ -59,7 +59,7 @@ class ChangeLogDetailMapping(StreamMapping):
                 text = _SECRET_IN_JSON.sub(_hash_value, text)
             return _USER_IN_URL.sub("", text) if "://" in text else text
 
-        return t.cast("Record", _without_secrets(with_texts(record, change)))
+        return t.cast("Record", Cleaner(_is_secret, change).clean(record))
 
     def describe(self, source: Source) -> Event:
         """Say what a transaction means.
@@ -126,7 +126,7 @@ def _take_changes(source: Source) -> tuple[Record, Record]:
 
 def _value(text: object) -> object:
     try:
-        return decode_json(text.encode()) if isinstance(text, str) else text
+        return decode_text(text) if isinstance(text, str) else text
     except ValueError:
         return text
 
@@ -163,34 +163,21 @@ def _take_request(source: Source, method: str | None) -> HttpRequest | None:
 
 
 def _hash_value(found: re.Match[str]) -> str:
-    return found["name"] + _hashed_once(found["value"])
-
-
-def _hashed_once(secret: str) -> str:
-    return secret if secret.startswith("sha256:") else hashed(secret)
+    return found["name"] + hashed_once(found["value"])
 
 
 @lru_cache(maxsize=1024)
-def _is_secret(name: str) -> bool:
+def _names_secret(name: str) -> bool:
     return _NAME_OF_SECRET.search(name) is not None
 
 
-def _without_secrets(value: t.Any, name: str = "") -> t.Any:
-    """Hash what stands under the name of a secret, at any depth, and the old and new value of such a field."""
-    if isinstance(value, list):
-        return [_without_secrets(item, name) for item in value]
-    if isinstance(value, dict):
-        field = value.get("field_name")
-        if isinstance(field, str) and _is_secret(field):
-            return {
-                inner: _without_secrets(item, field if inner.endswith("_value") else inner)
-                for inner, item in value.items()
-            }
-        is_secret = _is_secret(name)
-        return {inner: _without_secrets(item, name if is_secret else inner) for inner, item in value.items()}
-    if value is None or isinstance(value, bool) or value == "" or not _is_secret(name):
-        return value
-    return _hashed_once(str(value))
+def _is_secret(name: str, holder: Record) -> bool:
+    """Say whether a property is a secret: by its name, or as the old or new value of a field with such a name."""
+    if name.endswith("_value"):
+        field = holder.get("field_name")
+        if isinstance(field, str) and _names_secret(field):
+            return True
+    return _names_secret(name)
 
 
 def create(options: Options) -> Sequence[StreamMapping]:

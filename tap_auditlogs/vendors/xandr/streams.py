@@ -19,10 +19,9 @@ from tap_auditlogs.core.sweep import (
     Rules,
     SweepStream,
     SweptStream,
-    Workers,
-    look_ahead,
 )
 from tap_auditlogs.core.times import parse_timestamp
+from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.listing import Lister
 from tap_auditlogs.vendors.xandr.paginator import Reader, rows_of

@@ -55,6 +55,9 @@ class Workers:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Let go of the threads: they end after the job they are at, and nothing waits for them."""
         self._closed.set()
         for _ in range(self._started):

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from tap_auditlogs.core.sweep import Workers, look_ahead
+from tap_auditlogs.core.workers import Workers, look_ahead
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
