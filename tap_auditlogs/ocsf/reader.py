@@ -11,6 +11,7 @@ from collections import Counter
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
 
+from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.http.response import decode_json
 
 if t.TYPE_CHECKING:
@@ -79,7 +80,13 @@ class LineReader(GenericSingerReader[bytes]):
 
     @property
     def default_input(self) -> t.IO[bytes]:
-        """Standard input."""
+        """Standard input.
+
+        Raises:
+            TapError: If the process was started without.
+        """
+        if sys.stdin is None:
+            raise TapError("Standard input is closed: pipe the output of the tap into auditlogs-ocsf.")
         return sys.stdin.buffer
 
     def deserialize_json(self, line: bytes) -> dict[str, t.Any]:

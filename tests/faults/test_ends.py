@@ -6,13 +6,18 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 import typing as t
 from contextlib import suppress
+from fcntl import F_SETPIPE_SZ, fcntl
+from random import Random
+from threading import Event, Timer
 
 import pytest
 
+from tests.core.test_run import SHORT_STALL, wait_until_full
 from tests.faults import oracles
-from tests.faults.marks import case, every_vendor
+from tests.faults.marks import case, every_vendor, vendors
 from tests.faults.proxy import after
 from tests.faults.runs import sync
 from tests.support.tap_process import environment
@@ -67,6 +72,55 @@ def test_i1_a_signal_ends_a_run_with_a_true_state(
     assert process.returncode in {CODES[each] for each in signals}, stderr.decode()
     assert b"Traceback" not in stderr
     assert oracles.singer_faults(stdout) == []
+    check_resumed(sandbox, stdout)
+
+
+@case("I1")
+@pytest.mark.parametrize("seed", range(3))
+@vendors("openx", "xandr", "index_exchange")
+def test_i1_a_signal_at_any_moment_ends_a_run_with_a_true_state(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, tap_runner: TapRunner, seed: int
+) -> None:
+    """At a random time after a random request: while an answer is awaited, read, or written."""
+    sync(config)
+    requests = len(proxy.requests)
+    chance = Random(f"{subject}{seed}")  # noqa: S311 - moments, not secrets
+    signum = chance.choice(list(CODES))
+    delay = chance.uniform(0, 0.08)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def send_soon() -> None:
+        Timer(delay, lambda: running[0].send_signal(signum)).start()
+
+    proxy.strike(after(send_soon), skip=chance.randrange(requests // 2), times=1)
+    proxy.strike(after(lambda: time.sleep(0.05)))  # so that the run goes on for longer than the delay
+    with tap_runner.start(config=config) as process:
+        running.append(process)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == CODES[signum], stderr.decode()
+    assert b"Traceback" not in stderr
+    assert oracles.singer_faults(stdout) == []
+    check_resumed(sandbox, stdout)
+
+
+@case("I3")
+@every_vendor
+def test_i3_a_target_that_takes_nothing_does_not_keep_the_run_alive(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, tap_runner: TapRunner
+) -> None:
+    asked = Event()
+    proxy.strike(after(asked.set), subject.page)
+    process = tap_runner.start(config=config, before=SHORT_STALL)
+    assert process.stdout is not None
+    fcntl(process.stdout, F_SETPIPE_SZ, 4096)  # a small account does not fill a larger one
+    assert asked.wait(30)  # before, there is little to write
+    wait_until_full(process)
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == CODES[signal.SIGTERM], stderr.decode()
+    assert b"took nothing" in stderr.splitlines()[-1]
+    assert b"Traceback" not in stderr
     check_resumed(sandbox, stdout)
 
 

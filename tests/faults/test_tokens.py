@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
+from datetime import timedelta
 
 from tests.faults import oracles
-from tests.faults.marks import case, every_vendor, every_vendor_with_tokens
+from tests.faults.marks import case, every_vendor, every_vendor_with_tokens, vendors
 from tests.faults.proxy import RESET, after, html, status
 from tests.faults.runs import sync
 from tests.faults.test_answers import check_failed
@@ -13,6 +15,7 @@ from tests.faults.test_answers import check_failed
 if t.TYPE_CHECKING:
     from tap_auditlogs.sandbox.server import Sandbox
     from tap_auditlogs.sandbox.vendor import VendorSandbox
+    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
     from tests.faults.proxy import FaultProxy
     from tests.faults.subjects import Subject
 
@@ -116,3 +119,18 @@ def test_e9_a_login_without_a_token_is_an_error(
         proxy.strike(status(200, body=body), subject.login or "")
         run = sync(config)
         check_failed(sandbox.truth(), run)
+
+
+@case("I9")
+@vendors("openx")
+def test_i9_a_run_longer_than_the_life_of_a_token_renews_it_before_its_end(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, account: OpenxSandbox, waits: list[float]
+) -> None:
+    account.account.token_lifetime = timedelta(seconds=1)
+    config["openx"]["max_concurrency"] = 1
+    proxy.strike(after(lambda: time.sleep(0.2)), subject.page)  # seven of them or more
+    run = sync(config)
+    assert run.exit_code == 0, run.log
+    assert oracles.gaps(sandbox.truth(), run.messages) == []
+    assert logins(proxy, subject) > 1
+    assert waits == []

@@ -97,6 +97,13 @@ def test_a_target_that_is_gone_ends_it_with_1() -> None:
     assert b"Exception ignored" not in done.stderr
 
 
+def test_without_standard_input_it_says_what_to_do() -> None:
+    done = subprocess.run(["/bin/sh", "-c", '"$0" <&-', COMMAND], capture_output=True, check=False, env=environment())
+    assert done.returncode == 1
+    assert b"Standard input is closed" in done.stderr.splitlines()[-1]
+    assert b"Traceback" not in done.stderr
+
+
 def test_settings_come_from_a_file_or_from_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"include_raw_data": True, "only_unified": None}))
