@@ -10,7 +10,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from tests.faults.catalogue import ALL, CASES, CHAPTERS, ELSEWHERE, NOT_APPLICABLE
+from tests.faults.catalogue import ALL, CASES, CHAPTERS, ELSEWHERE, NOT_APPLICABLE, OPEN
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def mistakes() -> list[str]:
     """What the catalogue says of tests or cases that are not there."""
     faults = []
     found = covered()
-    for number, vendor in [*found, *NOT_APPLICABLE]:
+    for number, vendor in [*found, *NOT_APPLICABLE, *OPEN]:
         if number not in CASES or vendor not in ALL:
             faults.append(f"there is no case {number} of {vendor}")
     for tests in found.values():
@@ -73,6 +73,9 @@ def mistakes() -> list[str]:
             if not file.exists() or name not in _tests_of(file):
                 faults.append(f"there is no test {test}")
     faults += [f"{place} is covered and not applicable" for place in sorted(found.keys() & NOT_APPLICABLE.keys())]
+    faults += [
+        f"{place} is open, and covered or not applicable" for place in OPEN if place in {*found, *NOT_APPLICABLE}
+    ]
     return sorted(set(faults))
 
 
@@ -109,6 +112,7 @@ def table() -> str:
         test: place for place, test in enumerate(sorted({test for tests in found.values() for test in tests}), 1)
     }
     reasons = {why: f"r{place}" for place, why in enumerate(dict.fromkeys(NOT_APPLICABLE.values()), 1)}
+    gaps = {why: f"o{place}" for place, why in enumerate(dict.fromkeys(OPEN.values()), 1)}
     counts: Counter[tuple[int, str]] = Counter()
     rows = []
     for number, case in CASES.items():
@@ -122,7 +126,7 @@ def table() -> str:
                 cells.append(f"n/a ({reasons[why]})")
             else:
                 counts[case.priority, "open"] += 1
-                cells.append("**open**")
+                cells.append(f"**open** ({gaps[OPEN[number, vendor]]})" if (number, vendor) in OPEN else "**open**")
         fault = case.fault.replace("|", "\\|")
         rows.append(f"| {number} | {case.priority} | {fault} | {' | '.join(cells)} |")
     kinds = ("covered", "not applicable", "open")
@@ -144,6 +148,10 @@ def table() -> str:
             "## Not applicable",
             "",
             *(f"- ({letter}) {why}" for why, letter in reasons.items()),
+            "",
+            "## Open",
+            "",
+            *(f"- ({letter}) {why}" for why, letter in gaps.items()),
             "",
             "## Tests",
             "",

@@ -12,6 +12,7 @@ import pytest
 
 from tap_auditlogs.sandbox.server import Sandbox
 from tests.faults import oracles
+from tests.faults.catalogue import OPEN
 from tests.faults.marks import case, every_vendor, vendors
 from tests.faults.proxy import after, rewritten
 from tests.faults.runs import sync
@@ -456,7 +457,7 @@ def test_g8_of_two_equal_keys_the_last_counts(
 ODD_TIMES: list[t.Any] = ["2016-12-31T23:59:60Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59-12:00", "soon", 10**13]
 
 
-@case("B16")
+@case("B16", "cryptolens", "openx")
 @vendors("pigment", "cryptolens", "openx", "xandr")
 @pytest.mark.parametrize("odd", ODD_TIMES)
 def test_b16_rows_with_a_time_that_is_none_are_kept_and_move_no_bookmark(
@@ -478,6 +479,35 @@ def test_b16_rows_with_a_time_that_is_none_are_kept_and_move_no_bookmark(
     kept = [str(odd) in json.dumps([record], default=str) for record in run.records(stream)]
     assert kept
     assert all(kept)
+
+
+@case("B16", "cryptolens", "openx")
+@pytest.mark.parametrize(
+    "vendor",
+    [
+        *(
+            pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=OPEN["B16", name]))
+            for name in ("pigment", "xandr")
+        ),
+        *("cryptolens", "openx"),
+    ],
+)
+def test_b16_rows_of_the_year_1_are_kept_and_so_is_what_follows(
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, account: t.Any
+) -> None:
+    time = {"pigment": "ingestionTimestamp", "cryptolens": "time", **TIMES}[subject.name]
+    proxy.strike(
+        rewritten(lambda page: with_fields(subject, {time: "0001-01-01T00:00:00Z"}, page)),
+        "GetWebAPILog" if subject.name == "cryptolens" else subject.page,
+    )
+    first = sync(config)
+    assert first.exit_code == 0, first.log
+    assert oracles.gaps(sandbox.truth(), first.messages) == []
+    proxy.calm()
+    subject.add(account)
+    second = sync(config, first.state)
+    assert second.exit_code == 0, second.log
+    assert oracles.gaps(sandbox.truth(), first.messages, second.messages) == []
 
 
 @case("G9", "pigment")

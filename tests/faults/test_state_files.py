@@ -95,3 +95,16 @@ def test_h8_what_the_sdk_left_is_dropped(sandbox: Sandbox, config: Config, subje
     assert run.exit_code == 0, run.log
     assert "progress_markers" not in json.dumps(run.state)
     assert subject.name in stream
+
+
+@case("H4", "cryptolens")
+def test_h4_an_id_beyond_every_row_is_refused_and_named(sandbox: Sandbox, config: Config) -> None:
+    """Whether an id is too high, only the log itself can tell: nothing is written of this stream."""
+    good = sync(sandbox.config).state
+    stream = "cryptolens_web_api_log"
+    good["bookmarks"][stream]["replication_key_value"] = 10**15
+    run = sync(config, good)
+    assert run.exit_code == 1
+    assert run.records(stream) == []
+    assert f"`{stream}`" in run.log.splitlines()[-1]
+    assert "beyond the log" in run.log

@@ -617,8 +617,8 @@ def test_memory_is_used_again_only_when_its_content_was_used(monkeypatch: pytest
 
 def test_memory_of_another_size_is_not_kept() -> None:
     memory = blocks.Memory(4)
-    mine, larger = memory.take(), bytearray(8)
-    memory.take_back([memoryview(larger), memoryview(b"text"), memoryview(mine)[:1]])
+    mine, larger = memory.take(), np.empty(8, np.uint8)
+    memory.take_back([larger.data, memoryview(b"text"), mine.data[:1]])
     assert memory.take() is mine
     assert len(memory.take()) == 4
 

@@ -164,7 +164,7 @@ class FilePass:
                 except OutputError:
                     raise  # a line may have been cut, so nothing may follow it
                 except TapError as error:
-                    failures.append(error)
+                    failures.append(error.with_traceback(None))  # whose frames hold the page that was being read
                 else:
                     finished.add(work)
         finally:

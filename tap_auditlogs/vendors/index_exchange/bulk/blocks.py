@@ -11,10 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
 from isal import igzip, isal_zlib
 
 from tap_auditlogs.vendors.index_exchange.bulk.cells import find_rows, find_text_end
-from tap_auditlogs.vendors.index_exchange.bulk.jit import as_array
+from tap_auditlogs.vendors.index_exchange.bulk.jit import Bytes, as_array
 from tap_auditlogs.vendors.index_exchange.reading import (
     Decompressed,
     RowReader,
@@ -50,9 +51,9 @@ class Memory:
             size: Of each, in bytes.
         """
         self.size = size
-        self._spare: list[bytearray] = []
+        self._spare: list[Bytes] = []
 
-    def take(self) -> bytearray:
+    def take(self) -> Bytes:
         """Take a buffer, with anything in it.
 
         Returns:
@@ -61,7 +62,7 @@ class Memory:
         try:
             return self._spare.pop()
         except IndexError:
-            return bytearray(self.size)
+            return np.empty(self.size, np.uint8)
 
     def take_back(self, views: Iterable[memoryview]) -> None:
         """Take buffers back.
@@ -70,7 +71,7 @@ class Memory:
             views: Each of a buffer that nobody uses any more; those of other memory are left alone.
         """
         for view in views:
-            if isinstance(view.obj, bytearray) and len(view.obj) == self.size:
+            if isinstance(view.obj, np.ndarray) and view.obj.size == self.size:
                 self._spare.append(view.obj)
 
 
@@ -152,16 +153,16 @@ class _Blocks:
     def __iter__(self) -> Iterator[Block]:
         while self._left is None and self._whole is None:
             buffer, size = self._read_ahead()
-            end, rows = find_rows(as_array(buffer)[:size])
-            while not end and size == len(buffer) < LARGEST_BLOCK:
+            end, rows = find_rows(buffer[:size])
+            while not end and size == buffer.size < LARGEST_BLOCK:
                 buffer, size = self._read_on(buffer)
-                end, rows = find_rows(as_array(buffer)[:size])
+                end, rows = find_rows(buffer[:size])
             if not size:
                 return
-            data = memoryview(buffer)[:size]
+            data = buffer.data[:size]
             self._ahead = bytes(data[end:])
             if not end:
-                if size == LARGEST_BLOCK or buffer.count(b'"', 0, size) % 2:  # a row without an end
+                if size == LARGEST_BLOCK or self._ahead.count(b'"') % 2:  # a row without an end
                     self.leave(b"")
                     return
                 data, end, rows = memoryview(self._ahead + b"\n"), size + 1, 1  # the last row, which has no line feed
@@ -188,30 +189,29 @@ class _Blocks:
         reader = RowReader(self._left, first_line=rows_before + 2)
         return Rest(self.header, rows_before, reader, reader.rows())
 
-    def _read_ahead(self) -> tuple[bytearray, int]:
+    def _read_ahead(self) -> tuple[Bytes, int]:
         """Fill a buffer, beginning with what was read but not used; it is not full at the end of the file."""
         begun = len(self._ahead)
-        buffer = self.memory.take() if begun < self.memory.size else bytearray(begun + 1)
-        buffer[:begun] = self._ahead
+        buffer = self.memory.take() if begun < self.memory.size else np.empty(begun + 1, np.uint8)
+        buffer[:begun] = as_array(self._ahead)
         return buffer, self._fill(buffer, begun)
 
-    def _read_on(self, buffer: bytearray) -> tuple[bytearray, int]:
+    def _read_on(self, buffer: Bytes) -> tuple[Bytes, int]:
         """Put what a buffer holds into a larger one, and fill that."""
-        larger = bytearray(min(2 * len(buffer), LARGEST_BLOCK))
-        larger[: len(buffer)] = buffer
-        return larger, self._fill(larger, len(buffer))
+        larger = np.empty(min(2 * buffer.size, LARGEST_BLOCK), np.uint8)
+        larger[: buffer.size] = buffer
+        return larger, self._fill(larger, buffer.size)
 
-    def _fill(self, buffer: bytearray, size: int) -> int:
-        view = memoryview(buffer)
-        while size < len(buffer) and (more := self._bytes.readinto(view[size : size + _PIECE_BYTES])):
+    def _fill(self, buffer: Bytes, size: int) -> int:
+        view = buffer.data
+        while size < buffer.size and (more := self._bytes.readinto(view[size : size + _PIECE_BYTES])):
             size += more
         return size
 
     def _read_header(self) -> list[str]:
         buffer, size = self._read_ahead()
-        while b"\n" not in buffer and size == len(buffer) < LARGEST_BLOCK:
+        while b"\n" not in (data := buffer[:size].tobytes()) and size == buffer.size < LARGEST_BLOCK:
             buffer, size = self._read_on(buffer)
-        data = bytes(memoryview(buffer)[:size])
         end = data.find(b"\n") + 1
         with suppress(UnreadableFileError):
             reader = RowReader(_Chain(data[:end], None))

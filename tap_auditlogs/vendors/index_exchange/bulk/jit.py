@@ -84,7 +84,7 @@ def compiled(function: TFunction) -> TFunction:
     return t.cast("TFunction", dispatcher)
 
 
-def as_array(data: bytes | bytearray | memoryview) -> Bytes:
+def as_array(data: bytes | memoryview) -> Bytes:
     """See bytes as numbers, without a copy.
 
     Args:

@@ -229,11 +229,10 @@ class _Liner:
         places = np.empty((2, self._plan.kinds.size), np.int64)
         misfits = np.empty(self._plan.kinds.size, np.bool_)
         while True:
-            buffer = self._memory.take() if size == self._memory.size else bytearray(size)
-            out = as_array(buffer)
+            out = self._memory.take() if size == self._memory.size else np.empty(size, np.uint8)
             outcome, at, row, written = _write_rows(self._plan, data, at, row, plain, out, places, misfits)
             if written:
-                pieces.append(memoryview(buffer)[:written])
+                pieces.append(out.data[:written])
             elif outcome == _FULL:
                 size *= 2
             if outcome != _FULL:
