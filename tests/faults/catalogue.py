@@ -236,8 +236,6 @@ NOT_APPLICABLE: t.Final = {
 OPEN: t.Final = {
     ("B16", "pigment"): "an event that the vendor sends with an ingestion time before the window, such as of the year "
     "1, is left out without a word; other times that are none are kept",
-    ("B16", "xandr"): "where every change of a service is of the year 1, so is the bookmark, which the next run sends "
-    "without leading zeros, and the vendor refuses it",
 }
 """Why a case that is tested in part counts as open all the same."""
 

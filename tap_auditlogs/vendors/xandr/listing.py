@@ -75,7 +75,7 @@ class Lister:
         # Vendor pages on API semantics and best practices: these options work with every list.
         params: dict[str, t.Any] = {"fields": "id,last_modified", "sort": "id.asc", **scope}
         if since is not None and service not in LOCAL_TIME_SERVICES:
-            params["min_last_modified"] = parse_timestamp(since).strftime("%Y-%m-%d %H:%M:%S")
+            params["min_last_modified"] = write_time(parse_timestamp(since))
         return self._reader.read_all(
             service,
             params,
@@ -94,6 +94,18 @@ def _id(row: Row) -> int:
     if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
         return int(value)
     raise ProtocolError("an object has no usable id", where="xandr", advice="Please report this")
+
+
+def write_time(moment: datetime) -> str:
+    """Write a time as the vendor does, in whole seconds; `strftime` would leave out the zeros of early years.
+
+    Args:
+        moment: The time in UTC.
+
+    Returns:
+        For example `2026-11-20 05:00:00`.
+    """
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def _latest_change(last_modified: object, service: str) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 
@@ -23,7 +24,7 @@ from tap_auditlogs.core.sweep import (
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
-from tap_auditlogs.vendors.xandr.listing import Lister
+from tap_auditlogs.vendors.xandr.listing import Lister, write_time
 from tap_auditlogs.vendors.xandr.paginator import Reader, rows_of
 from tap_auditlogs.vendors.xandr.rows import RowCleaner, fingerprint
 from tap_auditlogs.vendors.xandr.settings import FILTERS
@@ -330,5 +331,7 @@ def _known(reading: Reading) -> Future[Reading]:
 
 
 def _seconds(moment: str, shift: timedelta) -> str:
-    """Write a time as the vendor does, in whole seconds."""
-    return (parse_timestamp(moment) + shift).strftime("%Y-%m-%d %H:%M:%S")
+    parsed = parse_timestamp(moment)
+    with suppress(OverflowError):  # the first or the last moment of all, which stand for none at all
+        parsed += shift
+    return write_time(parsed)
