@@ -14,7 +14,6 @@ from concurrent.futures import Future
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
 
     Job: t.TypeAlias = Callable[[], None]
 
@@ -45,17 +44,6 @@ class Workers:
         self._started = 0
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = threading.Event()
-
-    def __enter__(self) -> t.Self:
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the threads: they end after the job they are at, and nothing waits for them."""

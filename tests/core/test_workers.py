@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import typing as t
 from concurrent.futures import Future
+from contextlib import closing
 
 import pytest
 
@@ -13,14 +14,14 @@ if t.TYPE_CHECKING:
 
 
 def test_results_come_in_the_order_of_the_jobs() -> None:
-    with Workers(4, name="test") as workers:
+    with closing(Workers(4, name="test")) as workers:
         jobs = (workers.submit(lambda value: value * 2, number) for number in range(200))
         assert [job.result() for job in look_ahead(jobs, workers.window)] == [2 * number for number in range(200)]
 
 
 def test_as_many_jobs_run_at_once_as_there_are_threads() -> None:
     barrier = threading.Barrier(3, timeout=30)
-    with Workers(3, name="test") as workers:
+    with closing(Workers(3, name="test")) as workers:
         jobs = [workers.submit(barrier.wait) for _ in range(6)]
         assert sorted(job.result() for job in jobs) == [0, 0, 1, 1, 2, 2]
 
@@ -68,7 +69,7 @@ def test_an_error_in_a_job_is_raised_where_its_result_is_wanted() -> None:
     def fail() -> None:
         raise ValueError("from the thread")
 
-    with Workers(2, name="test") as workers, pytest.raises(ValueError, match="from the thread"):
+    with closing(Workers(2, name="test")) as workers, pytest.raises(ValueError, match="from the thread"):
         workers.submit(fail).result()
 
 
@@ -80,7 +81,7 @@ def test_closing_waits_for_no_job_and_starts_no_other() -> None:
         started.set()
         release.wait(30)
 
-    with Workers(1, name="test") as workers:
+    with closing(Workers(1, name="test")) as workers:
         blocked = workers.submit(block)
         workers.submit(later.append, "ran")
         assert started.wait(30)
@@ -92,7 +93,7 @@ def test_closing_waits_for_no_job_and_starts_no_other() -> None:
 
 
 def test_the_threads_do_not_keep_the_process_alive() -> None:
-    with Workers(2, name="daemon-test") as workers:
+    with closing(Workers(2, name="daemon-test")) as workers:
         workers.submit(lambda: None).result()
         threads = [thread for thread in threading.enumerate() if thread.name.startswith("daemon-test")]
         assert threads

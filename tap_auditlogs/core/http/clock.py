@@ -38,10 +38,23 @@ class ServerClock:
         Args:
             headers: Of the answer.
         """
-        try:
-            told = parsedate_to_datetime(headers["Date"])
-        except (KeyError, ValueError, OverflowError):
-            return
-        if told.tzinfo is not None:
+        told = parse_http_date(headers.get("Date", ""))
+        if told is not None:
             self._offset = told - datetime.now(UTC)
             self.is_known = True
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Read the date of a header.
+
+    Args:
+        text: What the header says; empty if there is none.
+
+    Returns:
+        The time; None if the text is no time, or one without a zone.
+    """
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else None

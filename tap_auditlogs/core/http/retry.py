@@ -6,7 +6,8 @@ import math
 import random
 import typing as t
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from tap_auditlogs.core.http.clock import parse_http_date
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -84,7 +85,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """
     if value is None:
         return None
-    if (moment := _http_date(value)) is not None:
+    if (moment := parse_http_date(value)) is not None:
         return max(0.0, math.ceil((moment - now).total_seconds()))
     waits = [_seconds(part) for part in value.split(",")]
     return max((wait for wait in waits if wait is not None), default=None)
@@ -99,15 +100,7 @@ def answered_at(response: requests.Response) -> datetime:
     Returns:
         What its `Date` says; the time by this machine's clock if that is nothing usable.
     """
-    return _http_date(response.headers.get("Date", "")) or datetime.now(UTC)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo is not None else None
+    return parse_http_date(response.headers.get("Date", "")) or datetime.now(UTC)
 
 
 def _seconds(text: str) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import typing as t
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -214,7 +215,7 @@ class SweepStream(SweptStream, abc.ABC):
         troubles = _Troubles(self.object_types)
         try:
             self.connection.client.log_in()  # what is due, and since when, goes by the vendor's clock
-            with Workers(self.settings["max_concurrency"], name=self.name) as workers:
+            with closing(Workers(self.settings["max_concurrency"], name=self.name)) as workers:
                 for object_type in self.object_types:
                     going_on = [stream for stream in streams.values() if stream.failure is None]
                     yield from _TypeSweep(self, object_type, going_on, workers, troubles).pages()

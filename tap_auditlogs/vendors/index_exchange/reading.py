@@ -142,24 +142,8 @@ class Decompressed(io.RawIOBase):
         Raises:
             UnreadableFileError: If the file is not gzip, damaged, cut short or too large.
         """
-        data = self.take(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def take(self, size: int) -> bytes:
-        """Read some bytes.
-
-        Args:
-            size: How many at most.
-
-        Returns:
-            Bytes; none at the end.
-
-        Raises:
-            UnreadableFileError: If the file is not gzip, damaged, cut short or too large.
-        """
         try:
-            data = self._unzipped.read(size)
+            data = self._unzipped.read(len(buffer))
         except EOFError:
             raise UnreadableFileError("the gzip file is cut short") from None
         except self._damage as error:
@@ -167,7 +151,8 @@ class Decompressed(io.RawIOBase):
         self._left -= len(data)
         if self._left < 0:
             raise UnreadableFileError("the file decompresses to more than any log file would")
-        return data
+        buffer[: len(data)] = data
+        return len(data)
 
 
 # Rows
