@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import typing as t
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerWriter
@@ -12,6 +12,7 @@ from singer_sdk.singerlib.messages import Message
 
 from tap_auditlogs.core.errors import OutputError
 from tap_auditlogs.core.interrupts import Interrupts
+from tap_auditlogs.core.record_message import RecordMessage, extraction_time
 from tap_auditlogs.core.times import format_timestamp
 
 if t.TYPE_CHECKING:
@@ -19,12 +20,6 @@ if t.TYPE_CHECKING:
 
 _CHUNK_BYTES = 65_536
 """What a pipe takes at once on Linux; writing no more than this shows whether the target still takes anything."""
-
-
-class _RecordLine(msgspec.Struct, tag="RECORD", tag_field="type"):
-    stream: str
-    record: dict[str, t.Any]
-    time_extracted: str
 
 
 def _encode_other(value: object) -> str:
@@ -74,8 +69,8 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         Raises:
             OutputError: If standard output takes nothing more.
         """
-        now = format_timestamp(datetime.now(UTC))
-        self._write(self._encoder.encode_lines([_RecordLine(stream, record, now) for record in records]))
+        now = extraction_time()
+        self._write(self._encoder.encode_lines([RecordMessage(stream, record, now) for record in records]))
 
     def write_lines(self, *pieces: bytes | memoryview) -> None:
         """Write messages that have been encoded elsewhere.

@@ -15,6 +15,7 @@ from operator import attrgetter
 import msgspec
 
 from tap_auditlogs.core.http.response import decode_json
+from tap_auditlogs.core.record_message import RecordMessage
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import ENTITY_MANAGEMENT, OTHER, UNKNOWN, VERSION, Activity, header
 from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Source, Target
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 _Columns = t.TypeVar("_Columns", bound=msgspec.Struct)
+_AuditMessage: t.TypeAlias = RecordMessage[AuditEvent]
 
 
 class _Message(msgspec.Struct, t.Generic[_Columns], gc=False):
@@ -50,14 +52,6 @@ class _Message(msgspec.Struct, t.Generic[_Columns], gc=False):
 
     record: _Columns
     time_extracted: str
-
-
-class _Addition(msgspec.Struct, tag="RECORD", tag_field="type", omit_defaults=True, gc=False):
-    """A RECORD message of `audit_events`."""
-
-    stream: str
-    record: AuditEvent
-    time_extracted: str | None = None
 
 
 class _Extraction(t.NamedTuple):
@@ -141,7 +135,7 @@ class Translator:
             logger.debug("Some records of `%s` made the mapping fail.", self._mapping.stream, exc_info=True)
             return None
 
-    def _translate_columns(self, messages: list[_Message[msgspec.Struct]]) -> Iterator[_Addition]:
+    def _translate_columns(self, messages: list[_Message[msgspec.Struct]]) -> Iterator[_AuditMessage]:
         describe, complete = self._mapping.describe_columns, self._addition
         rows = [message.record for message in messages]
         keys, times = [*map(self._key_of, rows)], map(self._time_of, rows)
@@ -181,7 +175,7 @@ class Translator:
 
     def _understand(
         self, clean: Record, key: list[str | None], event_uid: str, extraction: _Extraction | None
-    ) -> _Addition:
+    ) -> _AuditMessage:
         mapping = self._mapping
         if None in key:
             msg = "its key is not complete"
@@ -218,7 +212,9 @@ class Translator:
         except RecursionError:
             return _encoder.encode_lines([self._not_understood({}, event_uid, extraction, reason)])
 
-    def _not_understood(self, clean: Record, event_uid: str, extraction: _Extraction | None, reason: str) -> _Addition:
+    def _not_understood(
+        self, clean: Record, event_uid: str, extraction: _Extraction | None, reason: str
+    ) -> _AuditMessage:
         target = Target("source record")
         event = Event(
             activity=Activity(ENTITY_MANAGEMENT, OTHER, NOT_UNDERSTOOD),
@@ -245,7 +241,7 @@ class Translator:
         extraction: _Extraction | None,
         unmapped: Record,
         clean: Record,
-    ) -> _Addition:
+    ) -> _AuditMessage:
         event.attributes.unmapped = unmapped or None
         if self._include_raw_data:
             event.attributes.raw_data = _encoder.encode(clean).decode()
@@ -258,7 +254,7 @@ class Translator:
         moment: datetime | None,
         original_time: str | None,
         extraction: _Extraction | None,
-    ) -> _Addition:
+    ) -> _AuditMessage:
         mapping, actor, target, attributes = self._mapping, event.actor, event.target, event.attributes
         attributes.header = header(event.activity, event.status)
         # OCSF wants a time; where none is known the column stays null.
@@ -291,7 +287,7 @@ class Translator:
             outcome=event.status.outcome,
             ocsf=attributes,
         )
-        return _Addition(NAME, columns, extracted)
+        return RecordMessage(NAME, columns, extracted)
 
 
 def _uids(all_parts: Sequence[Sequence[str | None]]) -> list[str]:

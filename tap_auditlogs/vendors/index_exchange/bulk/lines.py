@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 from isal import igzip
 
+from tap_auditlogs.core.record_message import record_envelope
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
-from tap_auditlogs.core.times import format_timestamp
 from tap_auditlogs.vendors.index_exchange.bulk.blocks import Block, Conversion, Converted, Memory
 from tap_auditlogs.vendors.index_exchange.bulk.cells import (
     IRREGULAR,
@@ -254,8 +253,7 @@ def record_lines(content: t.BinaryIO, form: RowFormat, stream: str) -> Conversio
     Returns:
         The conversion, whose results are whole lines in pieces.
     """
-    before = f'{{"type":"RECORD","stream":{json.dumps(stream)},"record":'
-    after = f',"time_extracted":"{format_timestamp(datetime.now(UTC))}"}}'
+    before, after = (text.decode() for text in record_envelope(stream))
     memory = Memory(BUFFER_BYTES)
     return Conversion(
         content,
