@@ -7,7 +7,7 @@ import typing as t
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
 
 if t.TYPE_CHECKING:

@@ -22,13 +22,13 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditlogs_sandbox.vendors.index_exchange.generator import generate_file
 from tap_auditlogs.vendors.index_exchange.batch import MOST_ROWS
-from tap_auditlogs.vendors.index_exchange.sandbox.generator import generate_file
 from tests.benchmarks.index_exchange_server import serve
 from tests.benchmarks.processes import Measured, measure
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.vendors.index_exchange.sandbox.generator import GeneratedFile
+    from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
 
 TAP = str(Path(sys.executable).with_name("tap-auditlogs"))
 TAP_SIDES: dict[str, tuple[str, str | None]] = {

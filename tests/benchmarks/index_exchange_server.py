@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 if t.TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from tap_auditlogs.vendors.index_exchange.sandbox.generator import GeneratedFile
+    from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
 
 
 def serve(ready: Connection, file: GeneratedFile) -> None:

@@ -19,7 +19,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.server import Sandbox
 from tests.benchmarks.pigment_events import _serve
 from tests.benchmarks.processes import measure
 

@@ -8,7 +8,7 @@ import shutil
 import typing as t
 from contextlib import contextmanager
 
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.server import Sandbox
 from tests.benchmarks.processes import Measured, measure
 
 if t.TYPE_CHECKING:

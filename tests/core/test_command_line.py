@@ -7,8 +7,8 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.faults import Fault
+from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors import VENDORS
 from tests.support.secret_scan import leaks

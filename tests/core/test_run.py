@@ -15,8 +15,8 @@ from contextlib import suppress
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.faults import Fault
+from auditlogs_sandbox.server import Sandbox
 from tests.end_to_end.tap_runs import sync
 from tests.support.tap_process import TapRunner, environment, last_state, messages
 

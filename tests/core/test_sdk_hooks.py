@@ -14,10 +14,10 @@ from singer_sdk import Stream
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 
+from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.core import sdk_hooks
 from tap_auditlogs.core.sdk_hooks import HookedPlugin, PagedStream
 from tap_auditlogs.core.writer import MessageWriter
-from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
 from tests.end_to_end.tap_runs import sync
 

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.openx import OpenxSandbox
+from auditlogs_sandbox.vendors.xandr import XandrSandbox
 from tests.end_to_end.tap_runs import parse_lines, states_of, sync
 
 if t.TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.openx import OpenxSandbox
+from auditlogs_sandbox.vendors.xandr import XandrSandbox
 from tests.core.test_sweep_kill import Key, keys_of
 from tests.end_to_end.tap_runs import Run, sync
 

@@ -23,8 +23,8 @@ from tests.cryptolens.logs import (
 )
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox, Log
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox, Log
 
 BEYOND = 1_000_000_000_000
 

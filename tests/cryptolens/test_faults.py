@@ -5,7 +5,7 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
 from tests.cryptolens.conftest import PAGE_SIZE
 from tests.cryptolens.logs import (
     EVENTS,
@@ -20,8 +20,8 @@ from tests.cryptolens.logs import (
 )
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
     from tests.end_to_end.tap_runs import State
 
 TRIES = 5

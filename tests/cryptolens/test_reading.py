@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
 from tests.cryptolens.conftest import PAGE_SIZE
 from tests.cryptolens.logs import (
     EVENTS,
@@ -26,8 +26,8 @@ from tests.cryptolens.logs import (
 )
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
     from tests.end_to_end.tap_runs import Clock
 
 # The vendor's keys and the tap's columns, written out so that a mistake in the tap's naming shows.

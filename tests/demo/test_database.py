@@ -13,9 +13,9 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from tap_auditlogs.demo import database as demo_database
-from tap_auditlogs.demo.database import SCHEMA, Database, open_database
-from tap_auditlogs.demo.errors import DemoError
+from auditlogs_demo import database as demo_database
+from auditlogs_demo.database import SCHEMA, Database, open_database
+from auditlogs_demo.errors import DemoError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def test_the_embedded_server_ends_with_the_block() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_embedded_server_ends_with_a_process_that_is_killed(number: signal.Signals) -> None:
     script = (
-        "from tap_auditlogs.demo.database import open_database\n"
+        "from auditlogs_demo.database import open_database\n"
         "with open_database(None) as database:\n"
         "    print(database.url, flush=True)\n"
         "    input()\n"

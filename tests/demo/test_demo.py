@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tap_auditlogs.demo import cli
-from tap_auditlogs.demo.audit_trail import QUESTION
-from tap_auditlogs.demo.database import Database, open_database
-from tap_auditlogs.demo.errors import DemoError
-from tap_auditlogs.demo.flow import Bookkeeper, _primary_keys, run_demo
-from tap_auditlogs.demo.report import source_keys
+from auditlogs_demo import cli
+from auditlogs_demo.audit_trail import QUESTION
+from auditlogs_demo.database import Database, open_database
+from auditlogs_demo.errors import DemoError
+from auditlogs_demo.flow import Bookkeeper, _primary_keys, run_demo
+from auditlogs_demo.report import source_keys
+from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.ocsf.mapper import OcsfMapper
-from tap_auditlogs.sandbox.server import Sandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def ask_at_the_end(monkeypatch: pytest.MonkeyPatch, questions: Sequence[str]) ->
             yield database
             answers.extend(database.ask(question)[1] for question in questions)
 
-    monkeypatch.setattr("tap_auditlogs.demo.flow.open_database", opened)
+    monkeypatch.setattr("auditlogs_demo.flow.open_database", opened)
     return answers
 
 
@@ -150,16 +150,9 @@ def test_outside_a_clone_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "waitress" else object())
-    result = CliRunner().invoke(cli.main)
-    assert result.exit_code == 1
-    assert result.output == "The demo needs more than the tap: pip install 'tap-auditlogs[demo]'\n"
-
-
 def test_a_difference_makes_the_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     for agree, code in ((True, 0), (False, 1)):
-        monkeypatch.setattr("tap_auditlogs.demo.flow.run_demo", lambda *_a, _agree=agree, **_k: _agree)
+        monkeypatch.setattr("auditlogs_demo.cli.run_demo", lambda *_a, _agree=agree, **_k: _agree)
         assert CliRunner().invoke(cli.main).exit_code == code
 
 

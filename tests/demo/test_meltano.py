@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tap_auditlogs.demo.errors import DemoError
-from tap_auditlogs.demo.meltano import (
+from auditlogs_demo.errors import DemoError
+from auditlogs_demo.meltano import (
     Pipeline,
     flatten_settings,
     readable_lines,
@@ -21,7 +21,7 @@ from tap_auditlogs.demo.meltano import (
     to_environment,
     undeclared_settings,
 )
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]
 
@@ -152,7 +152,7 @@ def test_no_process_of_a_run_is_left_when_the_demo_is_ended(tmp_path: Path, monk
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tap_auditlogs.demo.meltano._GRACE_SECONDS", 1)
+    monkeypatch.setattr("auditlogs_demo.meltano._GRACE_SECONDS", 1)
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 1)
     begin = time.monotonic()
@@ -165,5 +165,5 @@ def test_no_process_of_a_run_is_left_when_the_demo_is_ended(tmp_path: Path, monk
 
 
 def test_without_meltano_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="pip install"):
+    with pytest.raises(DemoError, match="reinstall tap-auditlogs-demo"):
         Pipeline(tmp_path, {"PATH": str(tmp_path)}).run(tmp_path / "log")

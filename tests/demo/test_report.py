@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from tap_auditlogs.demo.errors import DemoError
-from tap_auditlogs.demo.report import Line, comparable, compare, render, source_keys, table_keys, to_snake_case
+from auditlogs_demo.errors import DemoError
+from auditlogs_demo.report import Line, comparable, compare, render, source_keys, table_keys, to_snake_case
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def sync(config: Mapping[str, t.Any], state: State | None = None, catalog: Mappi
 def _captured() -> Iterator[tuple[io.BytesIO, io.StringIO]]:
     stdout, log = io.BytesIO(), io.StringIO()
     handler = logging.StreamHandler(log)
-    handler.addFilter(lambda record: not record.name.startswith("tap_auditlogs.sandbox"))
+    handler.addFilter(lambda record: not record.name.startswith("auditlogs_sandbox"))
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     level = root.level

@@ -16,8 +16,8 @@ from tests.end_to_end.truth import CRYPTOLENS, PIGMENT, STREAMS, key_of, keys_in
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
     from tests.end_to_end.tap_runs import Run
 
 ORDERS: tuple[t.Literal["descending", "ascending"], ...] = ("descending", "ascending")

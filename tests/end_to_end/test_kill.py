@@ -8,16 +8,16 @@ from collections import Counter
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
 from tests.end_to_end.tap_runs import parse_lines, states_of, sync
 from tests.end_to_end.truth import CRYPTOLENS, PIGMENT, key_of, keys_in, keys_within_look_back, true_keys
 
 if t.TYPE_CHECKING:
     import subprocess
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
     from tests.end_to_end.tap_runs import Message, State
     from tests.support.tap_process import TapRunner
 

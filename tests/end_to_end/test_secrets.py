@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
 from tests.support.secret_scan import leaks
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
     from tests.support.tap_process import Outcome, TapRunner
 
 API_KEY = 'canary-key"with%20odd+/=\\signs&<>'

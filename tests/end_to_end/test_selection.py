@@ -12,7 +12,7 @@ from tests.end_to_end.tap_runs import sync
 from tests.end_to_end.truth import PIGMENT, STREAMS, true_keys
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.end_to_end.tap_runs import Run
 
 WEB_API_LOG, EVENTS, OBJECT_LOG = "cryptolens_web_api_log", "cryptolens_events", "cryptolens_object_log"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.end_to_end.tap_runs import Message
 
 PIGMENT = "pigment_audit_events"

@@ -4,14 +4,14 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.server import Sandbox
 from tests.faults.proxy import FaultProxy, Stranger
 from tests.faults.subjects import SIZE, SUBJECTS, Subject, shrink
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_auditlogs.sandbox.vendor import VendorSandbox
+    from auditlogs_sandbox.vendor import VendorSandbox
     from tests.end_to_end.tap_runs import Clock
 
 

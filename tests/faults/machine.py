@@ -18,9 +18,9 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tests.end_to_end.tap_runs import Clock
 from tests.faults import oracles
 from tests.faults.proxy import RESET, FaultProxy, cut_short, cut_with_fitting_length, html, status
@@ -30,10 +30,10 @@ from tests.faults.subjects import SUBJECTS, Keys, shrink, true_keys
 if t.TYPE_CHECKING:
     from random import Random
 
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
-    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.openx import OpenxSandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
+    from auditlogs_sandbox.vendors.xandr import XandrSandbox
     from tests.faults.proxy import Act
 
 LONG_AGO = timedelta(days=40)

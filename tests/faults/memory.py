@@ -18,10 +18,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
+from auditlogs_sandbox.vendors.index_exchange.generator import generate_file
 from tap_auditlogs.tap import TapAuditLogs
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.generator import generate_file
 from tests.faults.sources import SOURCES, Source, served
 from tests.support.tap_process import TapRunner, environment
 

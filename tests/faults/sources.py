@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+from auditlogs_sandbox.vendors.openx import OpenxSandbox
+from auditlogs_sandbox.vendors.xandr import XandrSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tap_auditlogs.tap import TapAuditLogs
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.sandbox.vendor import VendorSandbox
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
-    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendor import VendorSandbox
+    from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.openx import OpenxSandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
+    from auditlogs_sandbox.vendors.xandr import XandrSandbox
 
 Row: t.TypeAlias = "dict[str, t.Any]"
 Key: t.TypeAlias = "tuple[str, ...]"

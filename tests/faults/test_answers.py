@@ -19,7 +19,7 @@ from tests.faults.proxy import CUTS, SILENT, after, dripped, html, rewritten, st
 from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.end_to_end.tap_runs import Clock, Run
     from tests.faults.proxy import Act, FaultProxy
     from tests.faults.subjects import Subject

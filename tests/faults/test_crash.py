@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.sandbox.vendor import VendorSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendor import VendorSandbox
     from tests.end_to_end.tap_runs import Run
     from tests.faults.proxy import FaultProxy
     from tests.faults.subjects import Subject

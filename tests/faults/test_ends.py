@@ -25,7 +25,7 @@ from tests.support.tap_process import environment
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.faults.proxy import FaultProxy
     from tests.faults.subjects import Subject
     from tests.support.tap_process import TapRunner

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tests.faults import oracles
 from tests.faults.marks import case
 from tests.faults.runs import sync
@@ -18,9 +18,9 @@ from tests.support.tap_process import environment
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-    from tap_auditlogs.vendors.index_exchange.sandbox.files import PublishedFile
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.index_exchange.files import PublishedFile
     from tests.end_to_end.tap_runs import Run
     from tests.support.tap_process import TapRunner
 

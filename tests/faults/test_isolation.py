@@ -12,7 +12,7 @@ from tests.faults.proxy import FaultProxy, status
 from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.faults.proxy import Act
 
 TROUBLES = {

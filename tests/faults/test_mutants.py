@@ -14,11 +14,11 @@ from unittest import mock
 
 import pytest
 
-from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
+from auditlogs_sandbox.vendors.openx import OpenxSandbox
+from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 from tests.faults import oracles
 from tests.faults.mutants import MUTANTS, planted
 from tests.faults.proxy import Stranger, rewritten, status
@@ -30,7 +30,7 @@ from tests.support.tap_process import environment
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.end_to_end.tap_runs import Clock
     from tests.faults.proxy import FaultProxy
     from tests.support.tap_process import TapRunner

@@ -6,15 +6,15 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, every_vendor_with_tokens
 from tests.faults.runs import sync
 from tests.faults.test_answers import check_failed
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from tests.faults.proxy import FaultProxy, Stranger
     from tests.faults.subjects import Subject
 

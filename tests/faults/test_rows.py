@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
+from auditlogs_sandbox.server import Sandbox
 from tests.faults import oracles
 from tests.faults.catalogue import OPEN
 from tests.faults.marks import case, every_vendor, vendors
@@ -22,11 +22,11 @@ from tests.faults.test_answers import check_failed
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
-    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+    from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.openx import OpenxSandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
+    from auditlogs_sandbox.vendors.xandr import XandrSandbox
     from tests.end_to_end.tap_runs import Clock, Run
     from tests.faults.proxy import FaultProxy, Reply, Rewrite
     from tests.faults.subjects import Keys, Subject

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.faults.proxy import Act, FaultProxy, Reply
     from tests.support.raw_server import Talk
     from tests.support.tap_process import Outcome, TapRunner

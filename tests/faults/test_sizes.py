@@ -10,9 +10,9 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
-from tap_auditlogs.vendors.index_exchange.sandbox.generator import GeneratedFile
-from tap_auditlogs.vendors.index_exchange.sandbox.rows import HEADERS
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
+from auditlogs_sandbox.vendors.index_exchange.rows import HEADERS
 from tests.end_to_end.tap_runs import Run
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor
@@ -29,8 +29,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from tests.faults.proxy import Act
     from tests.faults.subjects import Subject
     from tests.support.raw_server import Talk

@@ -13,7 +13,7 @@ from tests.faults.runs import sync
 from tests.faults.subjects import SUBJECTS, Subject
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.faults.proxy import FaultProxy
     from tests.support.tap_process import TapRunner
 

@@ -13,9 +13,9 @@ from tests.faults.runs import sync
 from tests.faults.test_answers import check_failed
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.sandbox.vendor import VendorSandbox
-    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendor import VendorSandbox
+    from auditlogs_sandbox.vendors.openx import OpenxSandbox
     from tests.faults.proxy import FaultProxy
     from tests.faults.subjects import Subject
 

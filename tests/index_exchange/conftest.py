@@ -4,8 +4,8 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tests.end_to_end.tap_runs import sync
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from tests.end_to_end.tap_runs import Run
 
 Settings: t.TypeAlias = "dict[str, t.Any]"

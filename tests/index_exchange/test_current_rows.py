@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tests.end_to_end.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from tests.end_to_end.tap_runs import Run
 
 README = Path(__file__).parents[2] / "README.md"

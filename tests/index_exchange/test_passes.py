@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.generator import generate_file
 from tap_auditlogs.tap import TapAuditLogs
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
-from tap_auditlogs.vendors.index_exchange.sandbox.generator import generate_file
 from tests.end_to_end.tap_runs import parse_lines, records_of, states_of, sync
 from tests.support.tap_process import environment
 
@@ -22,8 +22,8 @@ if t.TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from tests.end_to_end.tap_runs import Clock, Run
     from tests.support.tap_process import TapRunner
 

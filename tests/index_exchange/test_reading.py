@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from tests.end_to_end.tap_runs import parse_lines, sync
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
 
 Row: t.TypeAlias = "dict[str, t.Any]"
 

@@ -8,13 +8,13 @@ import typing as t
 import pytest
 import requests
 
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tests.end_to_end.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
 
 pytest.importorskip("moto", reason="in the dependency group `stores`")
 s3fs = pytest.importorskip("s3fs", reason="in the dependency group `stores`")

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
+from auditlogs_sandbox.vendors.index_exchange.generator import generate_file
 from tap_auditlogs.vendors.index_exchange import bulk
-from tap_auditlogs.vendors.index_exchange.sandbox.generator import generate_file
 from tap_auditlogs.vendors.index_exchange.totals import Names, hourly_records
 
 if t.TYPE_CHECKING:

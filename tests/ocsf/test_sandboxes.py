@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.xandr import XandrSandbox
 from tap_auditlogs.ocsf.mapper import OcsfMapper
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
 from tests.ocsf.mapping import events_in, without_additions
 from tests.ocsf.mapping import run_mapper as run
 from tests.ocsf.validator import faults

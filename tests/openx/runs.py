@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.openx import OpenxSandbox
 
 STREAM = "openx_audit_trail"
 

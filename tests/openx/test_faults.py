@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Cut, Fault
+from auditlogs_sandbox.faults import Cut, Fault
 from tests.end_to_end.tap_runs import sync
 from tests.openx.runs import STREAM, asked, config, ids, keys, true_keys
 from tests.support.secret_scan import leaks
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.openx import OpenxSandbox
     from tests.end_to_end.tap_runs import Clock
     from tests.support.tap_process import TapRunner
 

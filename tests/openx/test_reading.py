@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from tap_auditlogs.sandbox.faults import Fault
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+from auditlogs_sandbox.faults import Fault
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.openx import OpenxSandbox
 from tests.end_to_end.tap_runs import sync
 from tests.openx.runs import STREAM, asked, config, ids, keys, true_keys
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from tests.end_to_end.tap_runs import sync
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
     from tests.end_to_end.tap_runs import Run, State
 
 STREAM = "pigment_audit_events"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from werkzeug.http import http_date
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
 from tests.pigment.conftest import EVENTS, PAGE_SIZE
 from tests.pigment.feed import (
     STREAM,
@@ -21,8 +21,8 @@ from tests.pigment.feed import (
 )
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
     from tests.end_to_end.tap_runs import Run, State
 
 TRIES = 5

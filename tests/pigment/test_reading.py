@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
 from tap_auditlogs.vendors.pigment import client
 from tests.pigment.conftest import EVENTS, PAGE_SIZE
 from tests.pigment.feed import (
@@ -24,8 +24,8 @@ from tests.pigment.feed import (
 if t.TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.pigment import PigmentSandbox
     from tests.end_to_end.tap_runs import Clock
 
 KNOWN_KEYS = {"eventId", "eventType", "eventTimestamp", "ingestionTimestamp", "actor", "context", "payload"}

@@ -8,7 +8,7 @@ from datetime import datetime
 from werkzeug.test import Client as WerkzeugClient
 from werkzeug.wrappers import Request
 
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
 
 TOKEN = "/auth/realms/eventlog/protocol/openid-connect/token"
 API = "/api/cal/v1"

@@ -73,12 +73,3 @@ def test_a_taken_port_is_said_in_one_line() -> None:
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert "cannot listen" in result.stderr
-
-
-@pytest.mark.parametrize("missing", ["waitress", "werkzeug"])
-def test_without_the_extra_it_says_so_in_one_line(missing: str) -> None:
-    program = f"import sys; sys.modules['{missing}'] = None; from tap_auditlogs.sandbox.cli import main; main([])"
-    result = run(sys.executable, "-c", program)
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert result.stderr == "The sandbox needs more than the tap: pip install 'tap-auditlogs[demo]'\n"

@@ -9,15 +9,15 @@ import pytest
 from licensing.internal import HelperMethods  # type: ignore[import-untyped] # the vendor's SDK ships no types
 from licensing.methods import AI  # type: ignore[import-untyped] # the vendor's SDK ships no types
 
-from tap_auditlogs.vendors.cryptolens.sandbox import CryptolensSandbox
-from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox
+from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
+from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     import requests
 
-    from tap_auditlogs.sandbox.server import Sandbox
+    from auditlogs_sandbox.server import Sandbox
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from decimal import Decimal
 
 import pytest
 
-from tap_auditlogs.sandbox.world import World
-from tap_auditlogs.vendors.index_exchange.sandbox import create
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
-from tap_auditlogs.vendors.index_exchange.sandbox.rows import COLUMNS
+from auditlogs_sandbox.vendors.index_exchange import create
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.rows import COLUMNS
+from auditlogs_sandbox.world import World
 from tests.sandbox.index_exchange_client import API, TOKEN, ApiClient
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
+    from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from tests.sandbox.conftest import Clock
 
 HOUR = timedelta(hours=1)

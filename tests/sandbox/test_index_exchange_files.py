@@ -10,15 +10,15 @@ import zlib
 
 import pytest
 
-from tap_auditlogs.sandbox.faults import Cut, Fault
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.sandbox.world import World
-from tap_auditlogs.vendors.index_exchange.sandbox import create
-from tap_auditlogs.vendors.index_exchange.sandbox.api import IndexExchangeSandbox
-from tap_auditlogs.vendors.index_exchange.sandbox.files import HourKey
-from tap_auditlogs.vendors.index_exchange.sandbox.generator import HOUR, generate_file
-from tap_auditlogs.vendors.index_exchange.sandbox.rows import COLUMNS, HEADERS
-from tap_auditlogs.vendors.index_exchange.sandbox.shapes import BOMB_BYTES, SHAPES
+from auditlogs_sandbox.faults import Cut, Fault
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.index_exchange import create
+from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
+from auditlogs_sandbox.vendors.index_exchange.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.generator import HOUR, generate_file
+from auditlogs_sandbox.vendors.index_exchange.rows import COLUMNS, HEADERS
+from auditlogs_sandbox.vendors.index_exchange.shapes import BOMB_BYTES, SHAPES
+from auditlogs_sandbox.world import World
 from tests.sandbox.index_exchange_client import ApiClient
 
 if t.TYPE_CHECKING:

@@ -13,8 +13,8 @@ from oauthlib.common import generate_token  # type: ignore[import-untyped] # oau
 from oauthlib.oauth2 import WebApplicationClient  # type: ignore[import-untyped] # oauthlib ships no types
 from requests_oauthlib import OAuth1Session  # type: ignore[import-untyped] # requests-oauthlib ships no types
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.openx.sandbox import OpenxSandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.openx import OpenxSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

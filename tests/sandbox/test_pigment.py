@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.pigment.sandbox import PigmentSandbox, RateLimit
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.pigment import PigmentSandbox, RateLimit
 
 if t.TYPE_CHECKING:
     import requests
@@ -172,7 +172,7 @@ def test_the_rate_limit_refuses_until_its_window_resets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = [100.0]
-    monkeypatch.setattr("tap_auditlogs.vendors.pigment.sandbox.time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr("auditlogs_sandbox.vendors.pigment.time", SimpleNamespace(monotonic=lambda: seconds[0]))
     pigment.rate_limit = RateLimit(limit=2, window_seconds=1.0, retry_after=retry_after)
     answers = [client.get(ingestedSince=client.since) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]

@@ -10,9 +10,9 @@ from contextlib import suppress
 import pytest
 import requests
 
+from auditlogs_sandbox.faults import Cut, Fault
+from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.core.settings import config_jsonschema, secrets_of
-from tap_auditlogs.sandbox.faults import Cut, Fault
-from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.vendors import VENDORS
 from tests.sandbox.conftest import Clock
 

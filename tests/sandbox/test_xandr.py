@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.xandr.sandbox import Throttle, XandrSandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.xandr import Throttle, XandrSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,8 @@ import typing as t
 
 import pytest
 
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.xandr import XandrSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

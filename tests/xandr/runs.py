@@ -10,8 +10,8 @@ from tap_auditlogs.tap import TapAuditLogs
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.xandr import XandrSandbox
 
 LOG, DETAIL = "xandr_change_log", "xandr_change_log_detail"
 

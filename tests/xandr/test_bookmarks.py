@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_auditlogs.sandbox.faults import Fault
+from auditlogs_sandbox.faults import Fault
 from tests.end_to_end.tap_runs import sync
 from tests.xandr.runs import DETAIL, LOG, asked, catalog, config, keys, true_keys
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.sandbox.server import Sandbox
-    from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.vendors.xandr import XandrSandbox
 
 SERVICES = ["line-item"]
 

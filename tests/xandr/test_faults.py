@@ -11,12 +11,12 @@ from datetime import timedelta
 import pytest
 from werkzeug.http import http_date
 
+from auditlogs_sandbox.faults import Cut, Fault
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.xandr import Throttle, XandrSandbox
 from tap_auditlogs.core.errors import CredentialsError
 from tap_auditlogs.core.http import HttpOptions
-from tap_auditlogs.sandbox.faults import Cut, Fault
-from tap_auditlogs.sandbox.server import Sandbox
 from tap_auditlogs.vendors.xandr import client
-from tap_auditlogs.vendors.xandr.sandbox import Throttle, XandrSandbox
 from tests.end_to_end.tap_runs import Clock, sync
 from tests.support.secret_scan import leaks
 from tests.support.tap_process import last_state, messages

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from tap_auditlogs.sandbox.faults import Fault
-from tap_auditlogs.sandbox.server import Sandbox
-from tap_auditlogs.vendors.xandr.sandbox import XandrSandbox
+from auditlogs_sandbox.faults import Fault
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.vendors.xandr import XandrSandbox
 from tests.end_to_end.tap_runs import Clock, sync
 from tests.xandr.runs import DETAIL, LOG, asked, catalog, config, keys, true_keys
 

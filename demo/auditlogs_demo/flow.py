@@ -1,0 +1,236 @@
+"""The demo from its beginning to its end."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import time
+import typing as t
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from auditlogs_demo.audit_trail import COLUMNS, QUESTION, Trail, compare_trail, render_answer
+from auditlogs_demo.database import SCHEMA, URL_VARIABLE, open_database
+from auditlogs_demo.errors import DemoError
+from auditlogs_demo.meltano import COMMAND, PROJECT_FILE, Pipeline, sync_seconds
+from auditlogs_demo.report import Comparison, Key, Line, compare, render, source_keys, table_keys
+from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.world import DEFAULT_SIZE
+from tap_auditlogs.ocsf import schema
+from tap_auditlogs.tap import TapAuditLogs
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+FOLDER: t.Final = ".demo"
+
+_LOCK: t.Final = "lock"
+
+
+class Tables(t.Protocol):
+    """What can be asked for the keys in a table."""
+
+    def read_keys(self, table: str, columns: Sequence[str]) -> list[tuple[t.Any, ...]]:
+        """Read some columns of a table, which is empty if there is none."""
+
+
+@dataclass
+class Bookkeeper:
+    """Knows the source as it was and as it is, and compares the tables with it.
+
+    Attributes:
+        sandbox: The source.
+        tables: What was loaded; a table has the name of its stream.
+        keys: The names of each stream's primary key.
+    """
+
+    sandbox: Sandbox
+    tables: Tables
+    keys: Mapping[str, tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        self._seen: dict[str, frozenset[Key]] = {}
+        self.look()
+
+    def look(self) -> dict[str, frozenset[Key]]:
+        """Look at the source.
+
+        Returns:
+            The keys that it has now, by stream.
+
+        Raises:
+            DemoError: The sandbox and the tap do not know the same streams.
+        """
+        truth = self.sandbox.truth()
+        if odd := sorted(truth.keys() ^ self.keys.keys()):
+            msg = f"Not both the sandbox and the tap know {', '.join(odd)}."
+            raise DemoError(msg)
+        shown = {stream: source_keys(stream, truth[stream], names) for stream, names in self.keys.items()}
+        self._seen = {stream: shown[stream] | self._seen.get(stream, frozenset()) for stream in shown}
+        return shown
+
+    def compare(self) -> dict[str, Comparison]:
+        """Compare the tables with the source.
+
+        Returns:
+            The results by stream.
+        """
+        shown = self.look()
+        return {
+            stream: compare(
+                stream,
+                names,
+                shown[stream],
+                self._seen[stream],
+                table_keys(self.tables.read_keys(stream, names)),
+            )
+            for stream, names in self.keys.items()
+        }
+
+
+def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str], object]) -> bool:
+    """Load the sandbox's logs into PostgreSQL twice, and show what landed.
+
+    Args:
+        folder: Where the meltano.yml is; everything is written to an ignored folder beside it.
+        seed: What the made-up data follows from.
+        size: About how many rows the largest log of each vendor has; None is the sandbox's own measure.
+        echo: Prints a line.
+
+    Returns:
+        Whether source and tables agree after both runs.
+
+    Raises:
+        DemoError: Something is not as it must be.
+    """
+    begin = time.monotonic()
+    project_file = folder / PROJECT_FILE
+    if not project_file.is_file():
+        msg = f"There is no {PROJECT_FILE} in {folder}: run the demo in a clone of the repository."
+        raise DemoError(msg)
+    with ExitStack() as stack:
+        work = stack.enter_context(_empty_folder(folder / FOLDER))
+        stack.enter_context(_logging_to(work / "sandbox.log"))
+        sandbox = stack.enter_context(Sandbox(seed=seed, size=size or DEFAULT_SIZE))
+        echo(f"Sandbox: {', '.join(sandbox.config)}, imitated at {sandbox.url}")
+        database = stack.enter_context(open_database(os.environ.get(URL_VARIABLE)))
+        echo(f"Target:  {database.name}, schema {SCHEMA} ({time.monotonic() - begin:.1f} s to start all)")
+        pipeline = Pipeline.create(
+            work,
+            project_file,
+            tap=sandbox.config,
+            loader={"sqlalchemy_url": database.url, "default_target_schema": SCHEMA},
+        )
+        books = Bookkeeper(sandbox, database, _primary_keys(sandbox.config))
+        logs = [work / "meltano-run-1.log", work / "meltano-run-2.log"]
+        results: list[dict[str, Comparison]] = []
+        trails: list[Trail] = []
+        for number, log in enumerate(logs, start=1):
+            if number > 1:
+                sandbox.advance()
+            echo(f"Run {number}:   {' '.join(COMMAND)}{' after the vendors got new rows' * (number > 1)} ...")
+            seconds = pipeline.run(log)
+            results.append(books.compare())
+            trails.append(compare_trail(results[-1], database.read_keys(schema.NAME, COLUMNS)))
+            rows = _count_rows(results[-1]) + trails[-1].events.total()
+            echo(f"         {rows:,} rows in the tables after {seconds:.1f} s")
+        answer = database.ask(QUESTION)
+    echo("")
+    echo(render([*_lines(results[0], results[1], sync_seconds(logs[0])), _trail_line(*trails)]))
+    echo("")
+    agree = _tell_differences(results, trails, echo)
+    if agree:
+        echo(f"Each record of {', '.join(trails[-1].expected)} has its event in {schema.NAME}.")
+    echo("One of the questions in README.md, asked of it: the failed activations by hour, the latest first")
+    echo(render_answer(*answer))
+    echo("")
+    where = "went away with the demo" if database.is_embedded else f"are in schema {SCHEMA}"
+    echo(f"Took {time.monotonic() - begin:.1f} s. rows/s is the tap's reading in run 1. The tables {where};")
+    if database.is_embedded:
+        echo(f"to keep them, name your own server in {URL_VARIABLE}.")
+    echo(f"Next: README.md, {PROJECT_FILE}, the logs in {FOLDER}/, and `tap-auditlogs --about`.")
+    return agree
+
+
+def _count_rows(result: Mapping[str, Comparison]) -> int:
+    return sum(comparison.table for comparison in result.values())
+
+
+def _lines(
+    first: Mapping[str, Comparison], second: Mapping[str, Comparison], seconds: Mapping[str, float]
+) -> Iterator[Line]:
+    for stream, after in second.items():
+        before = first[stream]
+        taken = seconds.get(stream)
+        yield Line(
+            stream=stream,
+            source=after.source,
+            table=after.table,
+            new=after.table - before.table,
+            rate=before.table / taken if taken else None,
+        )
+
+
+def _trail_line(first: Trail, second: Trail) -> Line:
+    return Line(
+        stream=schema.NAME,
+        source=sum(second.expected.values()),
+        table=second.events.total(),
+        new=second.events.total() - first.events.total(),
+        rate=None,
+    )
+
+
+def _tell_differences(results: list[dict[str, Comparison]], trails: list[Trail], echo: Callable[[str], object]) -> bool:
+    agree = True
+    for number, (result, trail) in enumerate(zip(results, trails, strict=True), start=1):
+        differences = [difference for comparison in result.values() for difference in comparison.differences()]
+        for difference in (*differences, *trail.differences()):
+            echo(f"DIFFERENT after run {number}: {difference}")
+            agree = False
+    if agree:
+        echo("Source and tables have the same keys after both runs.")
+    return agree
+
+
+def _primary_keys(config: Mapping[str, t.Any]) -> dict[str, tuple[str, ...]]:
+    tap = TapAuditLogs(config=dict(config))
+    return {name: tuple(stream.primary_keys) for name, stream in tap.streams.items()}
+
+
+@contextmanager
+def _empty_folder(folder: Path) -> Iterator[Path]:
+    """Empty the demo's folder: a state of an earlier demo with a new database would load only what is new."""
+    folder.mkdir(exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            msg = f"Another demo is running in {folder}."
+            raise DemoError(msg) from error
+        for item in folder.iterdir():
+            if item.is_dir() and not item.is_symlink():
+                shutil.rmtree(item)
+            elif item.name != _LOCK:
+                item.unlink()
+        (folder / ".gitignore").write_text("*\n")
+        yield folder
+
+
+@contextmanager
+def _logging_to(log: Path) -> Iterator[None]:
+    """Keep what the sandbox and the tap's classes log off the screen."""
+    handler = logging.FileHandler(log)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        handler.close()

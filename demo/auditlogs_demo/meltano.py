@@ -1,0 +1,235 @@
+"""Runs the pipeline of the repository's meltano.yml, apart from whatever Meltano project the clone may be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sysconfig
+import time
+import typing as t
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from auditlogs_demo.errors import DemoError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+EXTRACTOR: t.Final = "tap-auditlogs"
+MAPPER: t.Final = "auditlogs-ocsf"
+LOADER: t.Final = "target-postgres"
+COMMAND: t.Final = ("meltano", "run", EXTRACTOR, MAPPER, LOADER)
+PROJECT_FILE: t.Final = "meltano.yml"
+
+_SCRUBBED: t.Final = ("MELTANO_", "TAP_AUDITLOGS_", "AUDITLOGS_OCSF_", "MAPPER_AUDITLOGS_OCSF_", "TARGET_POSTGRES_")
+_GRACE_SECONDS: t.Final = 10
+_SHOWN_LINES: t.Final = 15
+
+
+def flatten_settings(config: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Spell the tap's configuration in Meltano's dotted names.
+
+    Args:
+        config: The configuration, with one object per vendor.
+
+    Returns:
+        The settings; what is an object within a vendor's object stays one.
+    """
+    flat: dict[str, t.Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": item for inner, item in value.items()}
+        else:
+            flat[name] = value
+    return {name: value for name, value in flat.items() if value is not None}
+
+
+def to_environment(plugin: str, settings: Mapping[str, t.Any]) -> dict[str, str]:
+    """Spell settings as the environment variables that Meltano reads.
+
+    Args:
+        plugin: The name of the plugin.
+        settings: Its settings in dotted names.
+
+    Returns:
+        The variables; what is not text is JSON.
+    """
+    return {
+        f"{plugin}_{name}".upper().translate(str.maketrans(".-", "__")): (
+            value if isinstance(value, str) else json.dumps(value)
+        )
+        for name, value in settings.items()
+    }
+
+
+def undeclared_settings(project_file: Path, settings: Iterable[str]) -> list[str]:
+    """Find the settings that Meltano would not pass on: the tap would then ask the real vendors.
+
+    Args:
+        project_file: The meltano.yml.
+        settings: Settings of the tap in dotted names.
+
+    Returns:
+        Those that the file does not declare.
+
+    Raises:
+        DemoError: The file is not a Meltano project with the tap.
+    """
+    try:
+        project = YAML(typ="safe").load(project_file)
+        (extractor,) = [it for it in project["plugins"]["extractors"] if it["name"] == EXTRACTOR]
+        declared = {setting["name"] for setting in extractor["settings"]}
+    except (KeyError, TypeError, ValueError, YAMLError) as error:
+        msg = f"{project_file} declares no extractor {EXTRACTOR} with settings; run the demo in a clone."
+        raise DemoError(msg) from error
+    return [name for name in settings if name not in declared]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A Meltano project that is thrown away.
+
+    Attributes:
+        folder: Where it is.
+        environment: The environment variables for Meltano.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def create(cls, folder: Path, project_file: Path, tap: Mapping[str, t.Any], loader: Mapping[str, t.Any]) -> t.Self:
+        """Make a project of a copy of a meltano.yml, so that no state, .env or database is mixed with the user's.
+
+        Args:
+            folder: An empty folder.
+            project_file: The meltano.yml.
+            tap: The tap's configuration.
+            loader: The loader's settings.
+
+        Returns:
+            The project.
+
+        Raises:
+            DemoError: The meltano.yml does not fit.
+        """
+        settings = flatten_settings(tap)
+        if missing := undeclared_settings(project_file, settings):
+            msg = f"{project_file} does not declare {', '.join(missing)}; run the demo in a clone."
+            raise DemoError(msg)
+        shutil.copyfile(project_file, folder / PROJECT_FILE)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
+        direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1")))
+        return cls(
+            folder,
+            {
+                **kept,
+                "PATH": os.pathsep.join((sysconfig.get_path("scripts"), kept.get("PATH", os.defpath))),
+                "NO_PROXY": direct,  # the sandbox is on this machine
+                "no_proxy": direct,
+                "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+                "MELTANO_CLI_LOG_FORMAT": "json",  # to find the metrics in it
+                "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+                **to_environment(EXTRACTOR, settings),
+                **to_environment(LOADER, loader),
+            },
+        )
+
+    def run(self, log: Path) -> float:
+        """Run the pipeline once.
+
+        Args:
+            log: Where to write what Meltano and the plugins say.
+
+        Returns:
+            How long it took, in seconds.
+
+        Raises:
+            DemoError: It failed.
+        """
+        executable = shutil.which(COMMAND[0], path=self.environment["PATH"])
+        if executable is None:
+            msg = "There is no `meltano` command on PATH: reinstall tap-auditlogs-demo."
+            raise DemoError(msg)
+        begin = time.monotonic()
+        with log.open("wb") as sink:
+            process = subprocess.Popen(  # noqa: S603 - a constant command  # nosec B603
+                [executable, *COMMAND[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=dict(self.environment),
+                start_new_session=True,  # a group of its own, to be ended whole
+            )
+            try:
+                exit_code = process.wait()
+            finally:
+                _end_group(process)
+        if exit_code != 0:
+            lines = "\n".join(f"  {line}" for line in list(readable_lines(log))[-_SHOWN_LINES:])
+            msg = f"`{' '.join(COMMAND)}` ended with exit code {exit_code}. The end of {log}:\n{lines}"
+            raise DemoError(msg)
+        return time.monotonic() - begin
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End Meltano and the plugins, should any still run."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+    process.wait()
+
+
+def readable_lines(log: Path) -> Iterator[str]:
+    """Read a log as people would.
+
+    Args:
+        log: The file.
+
+    Yields:
+        One line per entry.
+    """
+    for line in log.read_text(errors="replace").splitlines():
+        entry = _parse(line)
+        if entry is None:
+            yield line
+        else:
+            yield f"{entry.get('name', 'meltano')}: {entry.get('event')}"
+
+
+def sync_seconds(log: Path) -> dict[str, float]:
+    """Find how long the tap took for each stream.
+
+    Args:
+        log: What a run wrote.
+
+    Returns:
+        The seconds, for each stream that the tap said them of.
+    """
+    seconds: dict[str, float] = {}
+    for line in log.read_text(errors="replace").splitlines():
+        entry = _parse(line)
+        metric = entry.get("metric_info") if entry else None
+        if isinstance(metric, dict) and metric.get("metric") == "sync_duration":
+            seconds[metric["tags"]["stream"]] = float(metric["value"])
+    return seconds
+
+
+def _parse(line: str) -> dict[str, t.Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None

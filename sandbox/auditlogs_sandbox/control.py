@@ -1,0 +1,75 @@
+"""The URLs under `/_sandbox/`, for those who steer the sandbox from another process."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict
+
+from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Response
+
+from auditlogs_sandbox.faults import fault_from_json
+from auditlogs_sandbox.vendor import encode, json_response
+
+if t.TYPE_CHECKING:
+    from werkzeug.wrappers import Request
+
+    from auditlogs_sandbox.server import Sandbox
+
+
+class Control:
+    """Answers the control URLs."""
+
+    MOUNT: t.Final = "_sandbox"
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._routes = Map(
+            [
+                Rule("/truth", methods=["GET"], endpoint=self._truth),
+                Rule("/advance", methods=["POST"], endpoint=self._advance),
+                Rule("/requests", methods=["GET"], endpoint=self._requests),
+                Rule("/faults", methods=["POST"], endpoint=self._faults),
+            ]
+        )
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request.
+
+        Args:
+            request: The request, whose path begins after the mount point.
+
+        Returns:
+            The answer.
+        """
+        try:
+            endpoint, _ = self._routes.bind_to_environ(request.environ).match()
+            return json_response(encode(endpoint(request)))
+        except HTTPException as refusal:
+            return Response(f"{refusal.description}\n", refusal.code)
+
+    def _truth(self, request: Request) -> dict[str, t.Any]:
+        truth = self._sandbox.truth()
+        if request.args.get("rows") == "1":
+            return dict(truth)
+        return {stream: len(rows) for stream, rows in truth.items()}
+
+    def _advance(self, request: Request) -> dict[str, t.Any]:
+        self._sandbox.advance()
+        return self._truth(request)
+
+    def _requests(self, _request: Request) -> list[dict[str, t.Any]]:
+        return [
+            {**asdict(logged), "body": logged.body.decode(errors="replace")} for logged in list(self._sandbox.requests)
+        ]
+
+    def _faults(self, request: Request) -> dict[str, int]:
+        """Put the rules of the body, a JSON list, in force instead of the present ones."""
+        rules = request.get_json(force=True)
+        try:
+            faults = [fault_from_json(rule) for rule in rules]
+        except (TypeError, ValueError) as error:
+            raise BadRequest(str(error)) from error
+        self._sandbox.faults.replace(faults)
+        return {"faults": len(faults)}

@@ -1,0 +1,218 @@
+"""How the imitated Xandr answers and refuses."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from datetime import UTC, datetime
+
+from auditlogs_sandbox import parameters
+from auditlogs_sandbox.vendor import encode, json_response
+
+if t.TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from werkzeug.datastructures import MultiDict
+    from werkzeug.wrappers import Response
+
+MOST_ELEMENTS: t.Final = 100  # vendor page: the default and the maximum; more is cut without a word
+
+_TIME: t.Final = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?")
+_STATUSES: t.Final = {"NOAUTH": 401, "NOAUTH_EXPIRED": 401, "NOAUTH_DISABLED": 401, "UNAUTH": 403, "SYNTAX": 400}
+
+
+class RefusedError(Exception):
+    """A request is refused.
+
+    Attributes:
+        error_id: The vendor's class of errors.
+        code: The vendor's closer code, if there is one.
+        status: The HTTP status where statuses tell of errors at all.
+    """
+
+    def __init__(self, error_id: str, text: str, *, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(text)
+        self.error_id = error_id
+        self.code = code
+        self.status = status or _STATUSES.get(error_id, 500)
+
+    def response(self, *, by_status: bool) -> Response:
+        """Answer with the error.
+
+        Args:
+            by_status: Whether the HTTP status tells of it; otherwise it is 200, as vendor pages warn.
+
+        Returns:
+            The answer.
+        """
+        body: dict[str, t.Any] = {"error_id": self.error_id, "error": str(self), "error_description": None}
+        if self.code is not None:
+            body["error_code"] = self.code
+        if self.error_id.startswith("NOAUTH"):  # elsewhere `status` is absent; vendor pages know both
+            body["status"] = "error"
+        return json_response(encode({"response": body}), self.status if by_status else 200)
+
+
+def syntax_error(text: str) -> RefusedError:
+    """Say that a request is malformed.
+
+    Args:
+        text: In what way.
+
+    Returns:
+        The error to raise.
+    """
+    return RefusedError("SYNTAX", text)
+
+
+def success(content: Mapping[str, t.Any], *, escaped: bool = False) -> Response:
+    """Answer well.
+
+    Args:
+        content: What is inside `response`, besides the status.
+        escaped: Whether characters outside ASCII are written as escapes.
+
+    Returns:
+        The answer.
+    """
+    return json_response(encode({"response": {**content, "status": "OK"}}, escaped=escaped))
+
+
+class Parameters(parameters.Parameters):
+    """The parameters of a request."""
+
+    def __init__(self, sent: MultiDict[str, str], allowed: Container[str]) -> None:
+        super().__init__(sent.items(multi=True), allowed)
+
+    def malformed(self, message: str) -> RefusedError:
+        """Refuse a request."""
+        return syntax_error(message)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._sent
+
+    def add(self, name: str, value: str) -> None:
+        """Take in a value from a body.
+
+        Args:
+            name: Its name.
+            value: Its text.
+        """
+        self._sent[name] = value
+
+    def text(self, name: str, default: str = "") -> str:
+        """Read a text.
+
+        Args:
+            name: Its name.
+            default: The value where none is sent.
+
+        Returns:
+            The text.
+        """
+        return self._sent.get(name, default)
+
+    def required(self, name: str) -> str:
+        """Read a text that must be there.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            The text.
+
+        Raises:
+            RefusedError: It is missing or empty.
+        """
+        if not (text := self._sent.get(name, "")):
+            raise syntax_error(f"{name} is required")
+        return text
+
+    def numbers(self, name: str) -> set[int] | None:
+        """Read whole numbers separated by commas.
+
+        Args:
+            name: Their name.
+
+        Returns:
+            The numbers, None where none are sent.
+
+        Raises:
+            RefusedError: One is not a number.
+        """
+        if name not in self._sent:
+            return None
+        parts = self._sent[name].split(",")
+        if not all(map(parameters.NUMBER.fullmatch, parts)):
+            raise syntax_error(f"{name} must be integers separated by commas")
+        return {int(part) for part in parts}
+
+    def flag(self, name: str) -> bool:
+        """Read a truth value, which is false where none is sent.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            The value.
+
+        Raises:
+            RefusedError: It is neither `true` nor `false`, the spelling of the vendor's samples.
+        """
+        text = self._sent.get(name, "false")
+        if text not in {"true", "false"}:
+            raise syntax_error(f"{name} must be true or false")
+        return text == "true"
+
+    def moment(self, name: str) -> int | None:
+        """Read a time, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            The time in seconds since 1970, its zone taken as UTC; None where none is sent.
+
+        Raises:
+            RefusedError: It is no such time.
+        """
+        if name not in self._sent:
+            return None
+        if (moment := _read_time(self._sent[name])) is None:
+            raise syntax_error(f"{name} must be YYYY-MM-DD or YYYY-MM-DD HH:MM:SS")
+        return moment
+
+    def slice(self) -> tuple[int, int]:
+        """Read which elements are asked for.
+
+        Returns:
+            The first element, from 0, and how many; more than the maximum are cut without a word.
+
+        Raises:
+            RefusedError: These are no such numbers.
+        """
+        count = self.number("num_elements", MOST_ELEMENTS)
+        if count == 0:
+            raise syntax_error("num_elements must be positive")
+        return self.number("start_element", 0), min(count, MOST_ELEMENTS)
+
+
+def _read_time(text: str) -> int | None:
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+    except ValueError:  # the form is right, but there is no such day or hour
+        return None
+
+
+def write_time(moment: int) -> str:
+    """Write a time as the vendor does, without its zone.
+
+    Args:
+        moment: The time in seconds since 1970.
+
+    Returns:
+        The text, which is UTC.
+    """
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S")
