@@ -1,9 +1,15 @@
-"""`python -m tap_auditlogs` runs the tap."""
+"""The command `tap-auditlogs`, also run by `python -m tap_auditlogs`."""
 
-from tap_auditlogs import end_on_sigint
+from tap_auditlogs.core.interrupts import interrupts
 
-end_on_sigint()
 
-from tap_auditlogs.tap import TapAuditLogs  # noqa: E402 - importing it takes a while
+def main() -> None:
+    """Run the tap."""
+    interrupts.install()  # before the imports, which take some tenths of a second
+    from tap_auditlogs.tap import TapAuditLogs  # noqa: PLC0415
 
-TapAuditLogs.cli()
+    TapAuditLogs.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,13 +7,12 @@ import logging
 import os
 import sys
 import typing as t
-from contextlib import suppress
 from dataclasses import dataclass
 
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException, ConfigValidationError
 
 from tap_auditlogs.core.errors import OutputError, SkippedStreamError, TapError
-from tap_auditlogs.core.interrupts import Interrupted
+from tap_auditlogs.core.interrupts import interrupts
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
@@ -41,38 +40,31 @@ def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = 
         record_limit: Stop each stream after so many records (`--test`); then every stream counts as selected.
 
     Returns:
-        The exit code: 0 if every selected stream was read to its end, 1 if not. After SIGTERM or SIGINT it does not
-        return: it ends the process with 143 or 130, since threads may still be waiting for the network.
+        The exit code: 0 if every selected stream was read to its end, 1 if not.
     """
-    tap: Tap | None = None
     writer = MessageWriter()
 
     def work() -> int:
-        nonlocal tap
         tap = make_tap(writer)
         relax_garbage_collection()
+        writer.start_from(tap.state)
         return _sync_streams(tap, record_limit)
 
-    def write_last_state() -> None:
-        if tap is not None:
-            tap.state_writer.write_state(tap.state)
-
-    return run_process(work, writer, last_words=write_last_state)
+    return run_process(work, writer)
 
 
-def run_process(work: Callable[[], int], writer: MessageWriter, last_words: Callable[[], None] = lambda: None) -> int:
+def run_process(work: Callable[[], int], writer: MessageWriter) -> int:
     """Do a plugin's work; whatever ends it, end with a message for the operator and the right exit code.
 
     Args:
         work: The work; returns the exit code.
         writer: Writes to standard output.
-        last_words: Writes what is still true when a signal ends the work.
 
     Returns:
-        The exit code. After SIGTERM or SIGINT it does not return: it ends the process with 143 or 130.
+        The exit code.
     """
+    interrupts.output = writer
     try:
-        writer.interrupts.install()
         return work()
     except ConfigValidationError as error:
         log_config_faults(error)
@@ -81,11 +73,8 @@ def run_process(work: Callable[[], int], writer: MessageWriter, last_words: Call
         _drop_unwritten_output()
     except TapError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message says it all
-    except Interrupted as interrupt:
-        writer.interrupts.conclude()
-        _end(interrupt, last_words)
     finally:
-        writer.interrupts.conclude()
+        writer.conclude()
     return EXIT_FAILED
 
 
@@ -97,14 +86,6 @@ def log_config_faults(error: ConfigValidationError) -> None:
     """
     for fault in error.errors:
         logger.error("Settings: %s", fault)
-
-
-def _end(interrupt: Interrupted, last_words: Callable[[], None]) -> t.NoReturn:
-    with suppress(OutputError):
-        last_words()
-    logger.warning("The run was %s; the next one goes on from the last STATE.", interrupt)
-    logging.shutdown()
-    os._exit(interrupt.exit_code)
 
 
 def relax_garbage_collection() -> None:

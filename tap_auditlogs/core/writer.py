@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
+import threading
 import typing as t
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerWriter
-from singer_sdk.singerlib.messages import Message
+from singer_sdk.singerlib.messages import Message, StateMessage
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import OutputError
-from tap_auditlogs.core.interrupts import Interrupts
 from tap_auditlogs.core.record_message import RecordMessage, extraction_time
 from tap_auditlogs.core.times import format_timestamp
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _CHUNK_BYTES = 65_536
 """What a pipe takes at once on Linux; writing no more than this shows whether the target still takes anything."""
@@ -27,37 +29,32 @@ def _encode_other(value: object) -> str:
 
 
 class MessageWriter(GenericSingerWriter[bytes, Message]):
-    """The tap's standard output.
+    """The tap's standard output: whole lines only, whichever thread writes them.
 
     Numbers keep their digits: a decimal that a vendor sent as `1.10` leaves as `1.10`.
+
+    Attributes:
+        progress: How many chunks standard output has taken.
     """
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
-        self._chunks_taken = 0
-        self.interrupts = Interrupts(progress=lambda: self._chunks_taken)
+        self._lock = threading.Lock()
+        self._last_state = b""
+        self._ends_with_state = False
+        self.progress = 0
 
+    @override
     def serialize_message(self, message: Message) -> bytes:
-        """Encode one message.
-
-        Args:
-            message: Any Singer message.
-
-        Returns:
-            One line of JSON with its line feed.
-        """
         return self._encoder.encode(message.to_dict()) + b"\n"
 
+    @override
     def write_message(self, message: Message) -> None:
-        """Write one message.
-
-        Args:
-            message: Any Singer message.
-
-        Raises:
-            OutputError: If standard output takes nothing more.
-        """
-        self._write(self.format_message(message))
+        line = self.format_message(message)
+        with self._lock:
+            self._write(line)
+            if isinstance(message, StateMessage):
+                self._last_state, self._ends_with_state = line, True
 
     def write_records(self, stream: str, records: Iterable[dict[str, t.Any]]) -> None:
         """Write many records of one stream with one encoding and as few system calls as possible.
@@ -67,10 +64,10 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
             records: Records that already have the types of their schema.
 
         Raises:
-            OutputError: If standard output takes nothing more.
+            OutputError: If standard output is closed or full.
         """
         now = extraction_time()
-        self._write(self._encoder.encode_lines([RecordMessage(stream, record, now) for record in records]))
+        self.write_lines(self._encoder.encode_lines([RecordMessage(stream, record, now) for record in records]))
 
     def write_lines(self, *pieces: bytes | memoryview) -> None:
         """Write messages that have been encoded elsewhere.
@@ -79,23 +76,41 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
             *pieces: When put together, whole lines of JSON, each with its line feed.
 
         Raises:
-            OutputError: If standard output takes nothing more.
+            OutputError: If standard output is closed or full.
         """
-        with self.interrupts.deferred():
+        with self._lock:
             for piece in pieces:
                 self._write(piece)
 
+    # What is still true when a signal ends the run: see `tap_auditlogs.core.interrupts`.
+
+    def start_from(self, state: Mapping[str, t.Any]) -> None:
+        """Take the state that is true until the first STATE is written."""
+        self._last_state = self.format_message(StateMessage(dict(state)))
+
+    def finish(self) -> None:
+        """Repeat the last STATE behind what was written since; nothing can be written afterwards."""
+        self._lock.acquire()  # for good: the process is about to end
+        if self._last_state and not self._ends_with_state:
+            with suppress(OutputError):
+                self._write(self._last_state)
+
+    def conclude(self) -> None:
+        """Leave nothing for `finish` to write: the run has ended by itself."""
+        with self._lock:
+            self._last_state = b""
+
     def _write(self, lines: bytes | memoryview) -> None:
         view = memoryview(lines)
-        with self.interrupts.deferred():
-            try:
-                stdout = sys.stdout.buffer
-                while view:
-                    # With PYTHONUNBUFFERED this is the bare file, which a signal may make take a part only.
-                    taken = stdout.write(view[:_CHUNK_BYTES])
-                    stdout.flush()
-                    view = view[taken:]
-                    self._chunks_taken += 1
-            except (OSError, ValueError, AttributeError) as error:  # the latter two: standard output was closed
-                msg = f"Standard output takes no more messages: {error}. The target has ended or the disk is full."
-                raise OutputError(msg) from error
+        self._ends_with_state = False
+        try:
+            stdout = sys.stdout.buffer
+            while view:
+                # With PYTHONUNBUFFERED this is the bare file, which may take a part only.
+                taken = stdout.write(view[:_CHUNK_BYTES])
+                stdout.flush()
+                view = view[taken:]
+                self.progress += 1
+        except (OSError, ValueError, AttributeError) as error:  # the latter two: standard output was closed
+            msg = f"Standard output takes no more messages: {error}. The target has ended or the disk is full."
+            raise OutputError(msg) from error

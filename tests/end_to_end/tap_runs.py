@@ -16,7 +16,6 @@ from functools import cached_property
 from types import SimpleNamespace
 from unittest import mock
 
-from tap_auditlogs.core.interrupts import Interrupts
 from tap_auditlogs.core.run import run
 from tap_auditlogs.tap import TapAuditLogs
 
@@ -101,7 +100,7 @@ def sync(config: Mapping[str, t.Any], state: State | None = None, catalog: Mappi
         )
 
     threshold = gc.get_threshold()
-    with _captured() as (stdout, log), mock.patch.object(Interrupts, "install"):
+    with _captured() as (stdout, log):
         exit_code = run(make_tap)
     gc.unfreeze()  # a run of its own process needs not undo this
     gc.set_threshold(*threshold)

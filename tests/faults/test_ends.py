@@ -20,6 +20,7 @@ from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, vendors
 from tests.faults.proxy import after
 from tests.faults.runs import sync
+from tests.faults.signals import run_trials
 from tests.support.tap_process import environment
 
 if t.TYPE_CHECKING:
@@ -101,6 +102,10 @@ def test_i1_a_signal_at_any_moment_ends_a_run_with_a_true_state(
     assert b"Traceback" not in stderr
     assert oracles.singer_faults(stdout) == []
     check_resumed(sandbox, stdout)
+
+
+def test_signals_at_random_moments_of_either_command() -> None:
+    assert [trial for trial in run_trials(12, seed=1) if trial.objections] == []
 
 
 @case("I3")
