@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 import pytest
 import yaml
 
+from scripts.tables import PAGES, ROOT, settings_table, streams_table, with_tables
 from tap_auditlogs.core.settings import config_jsonschema
 from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors import VENDORS
-from tests.documentation import README, settings_table, streams_table, with_tables
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
 
 
-def test_the_tables_of_the_readme_are_what_the_code_says() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert text == with_tables(text), "run: uv run python -m tests.documentation --write"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tables_are_what_the_code_says(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text == with_tables(text, PAGES[page]), "run: uv run python -m scripts.tables"
 
 
 def test_the_settings_table_names_every_setting_and_meltano_yml_knows_each_of_them() -> None:
@@ -21,7 +26,7 @@ def test_the_settings_table_names_every_setting_and_meltano_yml_knows_each_of_th
     expected = {name for name in schema if name not in {vendor.name for vendor in VENDORS}}
     expected |= {f"{vendor.name}.{name}" for vendor in VENDORS for name in schema[vendor.name]["properties"]}
     assert set(re.findall(r"^\| `([\w.]+)`", settings_table(), re.MULTILINE)) == expected
-    meltano = yaml.safe_load(README.with_name("meltano.yml").read_text(encoding="utf-8"))
+    meltano = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
     declared = {setting["name"] for setting in meltano["plugins"]["extractors"][0]["settings"]}
     assert expected <= declared
 
@@ -34,6 +39,6 @@ def test_the_streams_table_names_every_stream_with_its_key() -> None:
     assert rows["cryptolens_web_api_log"] == "`id`"
 
 
-def test_a_readme_without_markers_is_refused() -> None:
+def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="no markers"):
-        with_tables("# A README")
+        with_tables("# A page", ["streams"])

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 COLUMNS: t.Final = ("source_stream", KEY)
 
-# One of the three in README.md.
+# One of the three in docs/audit-trail.md.
 QUESTION: t.Final = """\
 SELECT date_trunc('hour', event_time) AS hour, count(*) AS failed_activations
 FROM audit_events

@@ -144,14 +144,14 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
     agree = _tell_differences(results, trails, echo)
     if agree:
         echo(f"Each record of {', '.join(trails[-1].expected)} has its event in {schema.NAME}.")
-    echo("One of the questions in README.md, asked of it: the failed activations by hour, the latest first")
+    echo("A question from docs/audit-trail.md: failed activations by hour, latest first")
     echo(render_answer(*answer))
     echo("")
     where = "went away with the demo" if database.is_embedded else f"are in schema {SCHEMA}"
     echo(f"Took {time.monotonic() - begin:.1f} s. rows/s is the tap's reading in run 1. The tables {where};")
     if database.is_embedded:
         echo(f"to keep them, name your own server in {URL_VARIABLE}.")
-    echo(f"Next: README.md, {PROJECT_FILE}, the logs in {FOLDER}/, and `tap-auditlogs --about`.")
+    echo(f"Next: README.md, docs/, {PROJECT_FILE}, the logs in {FOLDER}/, and `tap-auditlogs --about`.")
     return agree
 
 

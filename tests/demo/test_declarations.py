@@ -6,16 +6,16 @@ import typing as t
 import pytest
 import yaml
 
-from tap_auditlogs.core.settings import check_config, with_defaults
-from tap_auditlogs.ocsf.mapper import OcsfMapper
-from tap_auditlogs.tap import TapAuditLogs
-from tests.demo.declared_settings import (
+from scripts.meltano_yml import (
     MELTANO_YML,
     complete_schema,
     credentials_of,
     settings_of,
     with_declaration,
 )
+from tap_auditlogs.core.settings import check_config, with_defaults
+from tap_auditlogs.ocsf.mapper import OcsfMapper
+from tap_auditlogs.tap import TapAuditLogs
 
 ROOT = MELTANO_YML.parent
 
@@ -35,7 +35,7 @@ def extractor(project: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def test_the_tap_is_declared_as_the_code_has_it() -> None:
     text = MELTANO_YML.read_text()
-    assert text == with_declaration(text), "run: uv run python -m tests.demo.declared_settings"
+    assert text == with_declaration(text), "run: uv run python -m scripts.meltano_yml"
 
 
 def test_what_is_declared_reads_back_as_the_settings_of_the_code(extractor: dict[str, t.Any]) -> None:

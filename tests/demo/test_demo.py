@@ -43,7 +43,7 @@ def test_two_runs_load_what_the_source_has(tmp_path: Path, monkeypatch: pytest.M
     shutil.copy(ROOT / "meltano.yml", clone)
     (clone / ".env").write_text("TAP_AUDITLOGS_START_DATE=2030-01-01T00:00:00Z\n")
     printed: list[str] = []
-    answers = ask_at_the_end(monkeypatch, questions_of_the_readme())
+    answers = ask_at_the_end(monkeypatch, questions_of_the_guide())
 
     assert run_demo(clone, seed=7, size=150, echo=printed.append)
 
@@ -69,9 +69,9 @@ def test_two_runs_load_what_the_source_has(tmp_path: Path, monkeypatch: pytest.M
     assert {item.name for item in clone.iterdir()} == {"meltano.yml", ".env", ".demo"}
 
 
-def questions_of_the_readme() -> list[str]:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## One audit trail")[2].partition("\n## ")[0]
-    return re.findall(r"^```sql\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+def questions_of_the_guide() -> list[str]:
+    page = (ROOT / "docs" / "audit-trail.md").read_text(encoding="utf-8")
+    return re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 def ask_at_the_end(monkeypatch: pytest.MonkeyPatch, questions: Sequence[str]) -> list[list[tuple[t.Any, ...]]]:
@@ -106,8 +106,8 @@ def check_answers(answers: list[list[tuple[t.Any, ...]]], truth: dict[str, list[
     assert all(count for _, count in failures)
 
 
-def test_the_demo_asks_a_question_of_the_readme() -> None:
-    assert QUESTION in questions_of_the_readme()
+def test_the_demo_asks_a_question_of_the_guide() -> None:
+    assert QUESTION in questions_of_the_guide()
 
 
 class TablesInMemory:

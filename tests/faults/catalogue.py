@@ -1,6 +1,6 @@
 """The failure catalogue: what can go wrong, and which of it cannot happen to which vendor.
 
-The tests say by their `case` markers what they cover; `coverage` puts both together.
+The tests say by their `case` markers what they cover; `scripts/fault_coverage.py` puts both together.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ _NOT_APPLICABLE: t.Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("G9", ("cryptolens", "xandr", "index_exchange"), "every row has a key of the vendor's or a place in a file"),
     ("G11", ("cryptolens",), "rows are only added; the one later change, of addresses after 24 months, is none to log"),
     ("H9", ("pigment", "cryptolens"), "one bookmark"),
-    ("H11", _STATIC, "the account cannot be seen; the README says so"),
+    ("H11", _STATIC, "the account cannot be seen; docs/vendors say so"),
     ("H11", ("xandr", "index_exchange"), "ids are unique over all accounts; a manifest entry needs the same md5"),
     ("J16", ALL, "no partitions: the context is always empty"),
     ("J15 J17", ALL, "the SDK's command line; documented there"),

@@ -1,4 +1,4 @@
-"""The query that returns the rows of the current file versions only, as the README has it."""
+"""The query that returns the rows of the current file versions only, as the guide has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from tests.end_to_end.tap_runs import Run
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "vendors" / "index-exchange.md"
 
 CURRENT_HOURS = """
 SELECT h.*
@@ -31,8 +31,8 @@ JOIN index_exchange_files AS f
 """
 
 
-def query_of_readme(event_type: str) -> str:
-    queries = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def query_of_the_guide(event_type: str) -> str:
+    queries = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (query,) = [query for query in queries if "index_exchange_files" in query and "file_md5" in query]
     assert query.count("impressions") == 2  # the table and the event type
     return t.cast("str", query).replace("impressions", event_type)
@@ -95,7 +95,7 @@ def test_the_query_returns_only_rows_of_current_versions(
     truth = vendor.truth()
     for event_type in ("impressions", "bids"):
         table = f"index_exchange_{event_type}"
-        current = warehouse.query(query_of_readme(event_type))
+        current = warehouse.query(query_of_the_guide(event_type))
         keys = [(row["part"], row["row_number"], row["file_md5"]) for row in current]
         expected = [(row["part"], row["row_number"], row["file_md5"]) for row in truth[table]]
         assert sorted(keys) == sorted(expected)

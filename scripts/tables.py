@@ -1,25 +1,27 @@
-"""Renders the tables of README.md from the code; run as a module with `--write`, it puts them there."""
+"""Write the tables of streams and settings into README.md and docs/."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import sys
 import typing as t
 from pathlib import Path
 
 from tap_auditlogs.core.settings import config_jsonschema
 from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors import VENDORS
-from tests.faults.catalogue import ALL
-from tests.faults.coverage import chapters
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tap_auditlogs.core.stream import AuditStream
 
-README: t.Final = Path(__file__).parents[1] / "README.md"
+ROOT: t.Final = Path(__file__).parents[1]
+PAGES: t.Final = {
+    ROOT / "README.md": ("streams",),
+    ROOT / "docs" / "streams.md": ("streams",),
+    ROOT / "docs" / "settings.md": ("settings",),
+}
 
 
 def settings_table() -> str:
@@ -34,31 +36,16 @@ def streams_table() -> str:
     return _table(("Stream", "Key", "Replication", "What it holds"), rows)
 
 
-def faults_table() -> str:
-    """Render how many cases of the fault suite are covered, and how many cannot happen to a vendor."""
-    return _table(("What goes wrong", "Cases", *ALL), chapters())
-
-
-def with_tables(text: str) -> str:
-    """Put the tables into a README.
-
-    Args:
-        text: The README, with a pair of markers for each table.
-
-    Returns:
-        The same with what the code says between the markers.
-    """
-    for name, table in (
-        ("streams", streams_table()),
-        ("settings", settings_table()),
-        ("faults", faults_table()),
-    ):
+def with_tables(text: str, names: Iterable[str]) -> str:
+    """Return the text with the named tables between their markers."""
+    tables = {"streams": streams_table, "settings": settings_table}
+    for name in names:
         before, begin, rest = text.partition(f"<!-- {name}:begin -->")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
         if not (begin and end):
-            message = f"README.md has no markers for the table of {name}"
+            message = f"no markers for the table of {name}"
             raise ValueError(message)
-        text = f"{before}{begin}\n{table}{end}{after}"
+        text = f"{before}{begin}\n{tables[name]()}{end}{after}"
     return text
 
 
@@ -96,11 +83,9 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def main() -> None:
-    """Show the tables, or with `--write` put them into README.md."""
-    if "--write" in sys.argv[1:]:
-        README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(streams_table(), settings_table(), sep="\n")  # noqa: T201 - what the command is for
+    """Bring the tables of every page up to date."""
+    for page, names in PAGES.items():
+        page.write_text(with_tables(page.read_text(encoding="utf-8"), names), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Derives from the code what meltano.yml has to declare; run as a module, it writes it there."""
+"""Write the settings of the tap and the mapper into meltano.yml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tap_auditlogs.tap import TapAuditLogs
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-MELTANO_YML: t.Final = Path(__file__).parents[2] / "meltano.yml"
+MELTANO_YML: t.Final = Path(__file__).parents[1] / "meltano.yml"
 
 Setting: t.TypeAlias = "dict[str, t.Any]"
 
@@ -95,7 +95,7 @@ def declaration() -> str:
     settings = "".join(map(_to_yaml, settings_of(schema)))
     return (
         f"    capabilities:\n{capabilities}    settings_group_validation:\n{groups}"
-        "    # Written by `uv run python -m tests.demo.declared_settings`. No setting has a `value`: a default would\n"
+        "    # Written by `uv run python -m scripts.meltano_yml`. No setting has a `value`: a default would\n"
         "    # make the vendor's object non-empty, and the vendor active.\n"
         f"    settings:\n{settings}{mapper_declaration()}"
     )
