@@ -22,27 +22,12 @@ if t.TYPE_CHECKING:
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 
-COMMON_SETTINGS = (
-    th.Property(
-        "start_date",
-        th.DateTimeType,
-        title="Start date",
-        description="Read from this time on, inclusive. Counts only where there is no bookmark yet. "
-        "Default: all that the vendor keeps.",
-        examples=["2026-01-01T00:00:00Z"],
-    ),
-    th.Property(
-        "end_date",
-        th.DateTimeType,
-        title="End date",
-        description="Read up to this time, exclusive: for back-fills. No bookmark moves past it.",
-        examples=["2026-07-01T00:00:00Z"],
-    ),
+HTTP_SETTINGS = (
     th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
-        description="Sent with every request. Default: tap-auditlogs and its version.",
+        description="Sent with every request. Default: the name of the command and its version.",
         examples=["tap-auditlogs (data@example.com)"],
     ),
     th.Property(
@@ -60,6 +45,25 @@ COMMON_SETTINGS = (
         description="How long one request may wait in total for retries, back-off and Retry-After together. "
         "A request is tried at most 5 times.",
     ),
+)
+
+COMMON_SETTINGS = (
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description="Read from this time on, inclusive. Counts only where there is no bookmark yet. "
+        "Default: all that the vendor keeps.",
+        examples=["2026-01-01T00:00:00Z"],
+    ),
+    th.Property(
+        "end_date",
+        th.DateTimeType,
+        title="End date",
+        description="Read up to this time, exclusive: for back-fills. No bookmark moves past it.",
+        examples=["2026-07-01T00:00:00Z"],
+    ),
+    *HTTP_SETTINGS,
 )
 
 
@@ -187,8 +191,7 @@ def check_config(config: Config, schema: Mapping[str, t.Any], vendors: Sequence[
     Returns:
         One plain message per fault; no message shows the value of a setting.
     """
-    validator = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
-    faults = [_tell(error) for error in validator.iter_errors(config)]
+    faults = check_schema(config, schema)
     if faults:
         return faults
     faults += _check_times(config)
@@ -200,6 +203,12 @@ def check_config(config: Config, schema: Mapping[str, t.Any], vendors: Sequence[
         faults += _check_urls(settings, vendor)
         faults += [f"{vendor.name}: {fault}" for fault in vendor.check_settings(settings)]
     return faults
+
+
+def check_schema(config: Config, schema: Mapping[str, t.Any]) -> list[str]:
+    """Return one plain message, without values, per fault that the JSON schema finds."""
+    validator = DEFAULT_JSONSCHEMA_VALIDATOR(schema)
+    return [_tell(error) for error in validator.iter_errors(config)]
 
 
 def http_options(config: Mapping[str, t.Any], default_user_agent: str) -> HttpOptions:

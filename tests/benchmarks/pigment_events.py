@@ -42,7 +42,7 @@ def main() -> None:
     arguments.add_argument("--as-script", metavar="URL", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.as_script:
-        _vendor_script(given.as_script)
+        write_script_csv(_vendor_events(given.as_script))
         return
     parent, child = multiprocessing.Pipe()
     server = multiprocessing.Process(target=_serve, args=(child, given.events), daemon=True)
@@ -63,10 +63,11 @@ def main() -> None:
     )
 
 
-def _vendor_script(url: str) -> None:
+def write_script_csv(events: t.Iterable[dict[str, t.Any]]) -> None:
+    """Do what the script does with events: flatten, count and cache them, then write the CSV."""
     counts: Counter[str] = Counter()
     with tempfile.NamedTemporaryFile(mode="w+", encoding="utf-8", suffix=".jsonl") as cache:
-        for event in _vendor_events(url):
+        for event in events:
             flat = _flatten(event)
             counts.update(flat.keys())
             cache.write(json.dumps(flat) + "\n")
@@ -117,7 +118,8 @@ def _flatten(nested: dict[str, t.Any]) -> dict[str, t.Any]:
     return out
 
 
-def _event(number: int, newest: datetime) -> dict[str, t.Any]:
+def make_event(number: int, newest: datetime) -> dict[str, t.Any]:
+    """Make an event as Pigment sends it."""
     ingested = newest - timedelta(seconds=number)
     return {
         "eventId": f"{number:08x}-5d1e-4a36-9f0e-000000000000",
@@ -142,7 +144,7 @@ def _serve(ready: Connection, events: int) -> None:
     for start in range(0, events, PAGE):
         end = min(start + PAGE, events)
         page: dict[str, t.Any] = {
-            "events": [_event(number, newest) for number in range(start, end)],
+            "events": [make_event(number, newest) for number in range(start, end)],
             "hasMoreEvents": end < events,
         }
         if end < events:

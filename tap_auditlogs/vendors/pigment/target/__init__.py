@@ -1,0 +1,1 @@
+"""The command `target-pigment`: loads any Singer stream into Pigment through its import API."""

@@ -1,0 +1,155 @@
+"""The target: spools every record, imports at the end of input, and writes the STATE that is thereby true."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import typing as t
+from pathlib import Path
+
+import msgspec
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from typing_extensions import override
+
+from tap_auditlogs.core.errors import TapError
+from tap_auditlogs.core.progress import Progress
+from tap_auditlogs.core.reader import MessageReader
+from tap_auditlogs.core.redaction import redact
+from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
+from tap_auditlogs.core.sdk_hooks import HookedTarget
+from tap_auditlogs.core.settings import http_options, secrets_of, with_defaults, without_absent
+from tap_auditlogs.core.writer import MessageWriter
+from tap_auditlogs.vendors.pigment.target.imports import ImportClient
+from tap_auditlogs.vendors.pigment.target.load import StreamLoad
+from tap_auditlogs.vendors.pigment.target.pending_states import PendingStates
+from tap_auditlogs.vendors.pigment.target.settings import SETTINGS, target_faults
+from tap_auditlogs.vendors.pigment.target.sink import SpoolSink
+from tap_auditlogs.vendors.pigment.target.spool import RowSpool
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+logger = logging.getLogger(__name__)
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class TargetPigment(HookedTarget):
+    """Singer target that loads any stream into Pigment through its import API."""
+
+    name = "target-pigment"
+    package_name = "tap-auditlogs"
+    config_jsonschema = SETTINGS.to_dict()
+    default_sink_class = SpoolSink
+    message_reader_class = MessageReader
+    capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, *, writer: MessageWriter | None = None, **options: t.Any) -> None:
+        super().__init__(**options)
+        self._writer = writer or MessageWriter()
+        self._loads: dict[str, StreamLoad | None] = {}
+        self._states = PendingStates()
+        if folder := self.config.get("csv_folder"):
+            _make_folder(Path(folder))
+
+    @override
+    def prepare_config(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
+        redact.add(*secrets_of(config, self.config_jsonschema))
+        return with_defaults(without_absent(config, ()), self.config_jsonschema)
+
+    @override
+    def config_faults(self, config: dict[str, t.Any]) -> list[str]:
+        return target_faults(config, self.config_jsonschema)
+
+    # Messages
+
+    def open_load(self, stream: str, schema: Mapping[str, t.Any], key_properties: Sequence[str]) -> StreamLoad | None:
+        """Return what happens to a stream's records; None if they are dropped, which is said once."""
+        if stream not in self._loads:
+            self._loads[stream] = self._make_load(stream, schema, key_properties)
+        load = self._loads[stream]
+        if load is not None:
+            load.schema = schema
+        return load
+
+    def _make_load(self, stream: str, schema: Mapping[str, t.Any], key_properties: Sequence[str]) -> StreamLoad | None:
+        if stream not in self.config["import_configurations"] and not self.config.get("csv_folder"):
+            logger.warning(
+                "Stream `%s` is left out: import_configurations has no configuration for it, and csv_folder is not set.",
+                stream,
+            )
+            return None
+        return StreamLoad(stream, schema, RowSpool(stream, key_properties), self.config)
+
+    @override
+    def take_state(self, state: dict[str, t.Any]) -> None:
+        self._states.add(state, [load.stream for load in self._loaded()])
+
+    def _loaded(self) -> list[StreamLoad]:
+        return [load for load in self._loads.values() if load is not None and load.spool.rows]
+
+    @override
+    def process_endofpipe(self) -> None:
+        client = self._make_client()
+        imported: set[str] = set()
+        self._write_state(imported)
+        with Progress() as progress:
+            for load in self._loaded():
+                load.finish(client, progress)
+                imported.add(load.stream)
+                self._write_state(imported)
+
+    def _make_client(self) -> ImportClient | None:
+        if not self.config["import_configurations"]:
+            return None
+        options = http_options(self.config, f"{self.name}/{self.plugin_version}")
+        return ImportClient(self.config["api_url"], self.config["api_key"], options)
+
+    def _write_state(self, imported: set[str]) -> None:
+        state = self._states.take_covered(imported)
+        if state is not None:
+            self._writer.write_lines(_encoder.encode(state) + b"\n")
+
+    # Command line
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override] # as in the SDK's own Target.invoke
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: t.Any = None,
+        file_input: t.IO[str] | None = None,
+    ) -> None:
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        writer = MessageWriter()
+
+        def work() -> int:
+            target = cls(
+                writer=writer,
+                config=config.config if config else None,
+                parse_env_config=bool(config and config.parse_env),
+            )
+            relax_garbage_collection()
+            target.listen(file_input)
+            return EXIT_COMPLETE
+
+        sys.exit(run_process(work, writer))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"csv_folder: {folder} cannot be made ({error.strerror})."
+        raise TapError(msg) from error
