@@ -6,6 +6,7 @@ import sys
 import typing as t
 
 from singer_sdk.singerlib.encoding import GenericSingerReader
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.http.response import decode_json
@@ -14,11 +15,7 @@ if t.TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from typing_extensions import override
-
     Message: t.TypeAlias = dict[str, t.Any]
-else:
-    from typing_extensions import override
 
 
 class MessageReader(GenericSingerReader[bytes]):

@@ -10,9 +10,10 @@ Read in singer-sdk 0.54.9, unchanged since the version named.
 | `Stream._check_max_record_limit` (called) | 0.5 | `--test` ends a stream as the SDK does |
 | `Stream._write_schema_message` (called) | 0.1 | A stream read in the pass of its parent has no `sync` of its own |
 | `helpers._batch.SDKBatchMessage` (made) | 0.11 | The SDK has no public BATCH message |
-| `Target._process_record_message` | 0.1 | The SDK's turns times into other texts and takes twice the time of the work itself |
-| `Target._process_state_message` | 0.1 | The SDK writes the last state at the end, whatever became of the records before it |
-| `Target._process_batch_message`, `._process_activate_version_message` | 0.11 | Refused in one line: the SDK's need what the target does not have |
+| `Target._process_record_message` | 0.1 | The SDK's rewrites times, and takes longer than the work itself |
+| `Target._process_state_message` | 0.1 | The SDK writes the last state, whatever became of the records before it |
+| `Target._process_batch_message` | 0.11 | Refused in one line |
+| `Target._process_activate_version_message` | 0.1 | Refused in one line |
 | `PluginBase._validate_config` | 0.1 | The SDK's messages show the value of a wrong setting, secrets included |
 | `PluginBase._env_var_config` | 0.4 | The SDK's fails with a traceback, and leaves numbers with a fraction text |
 | `PluginBase._setup_signal_handlers` | 0.40 | The SDK's handlers exit with 0 and may cut into a line |
@@ -287,7 +288,7 @@ class HookedTarget(HookedPlugin, Target):
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
         msg = (
-            f"Stream `{message_dict.get('stream')}` is replaced by versions (ACTIVATE_VERSION), which {self.name} cannot "
-            "do: it only adds rows. Leave the stream out, or switch that off in the tap."
+            f"Stream `{message_dict.get('stream')}` is replaced by versions (ACTIVATE_VERSION), and {self.name} "
+            "only adds rows. Leave the stream out, or switch that off in the tap."
         )
         raise TapError(msg)

@@ -60,7 +60,7 @@ def _run_target(folder: Path) -> Measured:
 
 def _write_inputs(folder: Path, events: int) -> None:
     newest = datetime(2026, 11, 1, tzinfo=UTC)
-    schema = {"properties": {name: {} for name in make_event(0, newest)}}
+    schema: dict[str, dict[str, t.Any]] = {"properties": {name: {} for name in make_event(0, newest)}}
     with (folder / "messages.jsonl").open("w") as messages, (folder / "events.jsonl").open("w") as lines:
         print(
             json.dumps({"type": "SCHEMA", "stream": STREAM, "schema": schema, "key_properties": ["eventId"]}),

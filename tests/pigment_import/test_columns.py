@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import typing as t
 from decimal import Decimal
 
 import pytest
@@ -65,5 +66,5 @@ def test_schema_order_puts_nested_columns_beside_each_other_and_unknown_ones_las
     columns = Columns("s")
     columns.flatten({"new": 1, "b": {"x": 1}, "a": 1})
     columns.flatten({"b": {"y": 1}})
-    schema = {"properties": {"a": {}, "b": {}}}
+    schema: dict[str, dict[str, t.Any]] = {"properties": {"a": {}, "b": {}}}
     assert [columns.names[column] for column in columns.in_order(SCHEMA, schema)] == ["a", "b_x", "b_y", "new"]

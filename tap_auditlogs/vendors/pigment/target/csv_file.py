@@ -108,7 +108,7 @@ class CsvFile:
         key = ", ".join(f"{name}={cells[names.index(name)]}" for name in spool.key_properties if name in names)
         msg = (
             f"Stream `{spool.stream}`: row {number} ({key:.200}) needs {needed:,} bytes with its header, more than "
-            f"max_chunk_megabytes allows ({self._max_chunk_bytes:,} bytes). Remove its largest property with stream_maps."
+            f"max_chunk_megabytes allows ({self._max_chunk_bytes:,} bytes). Drop its largest property with stream_maps."
         )
         return TapError(msg)
 

@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.vendors.pigment.target.csv_file import CsvFile
-from tap_auditlogs.vendors.pigment.target.spool import RowSpool
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_auditlogs.core.progress import Progress
     from tap_auditlogs.vendors.pigment.target.imports import ImportClient
+    from tap_auditlogs.vendors.pigment.target.spool import RowSpool
 
 logger = logging.getLogger(__name__)
 

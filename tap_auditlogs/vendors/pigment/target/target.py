@@ -81,7 +81,7 @@ class TargetPigment(HookedTarget):
     def _make_load(self, stream: str, schema: Mapping[str, t.Any], key_properties: Sequence[str]) -> StreamLoad | None:
         if stream not in self.config["import_configurations"] and not self.config.get("csv_folder"):
             logger.warning(
-                "Stream `%s` is left out: import_configurations has no configuration for it, and csv_folder is not set.",
+                "Stream `%s` is left out: it has no entry in import_configurations, and csv_folder is not set.",
                 stream,
             )
             return None
