@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import typing as t
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -99,7 +100,10 @@ class TargetPigment(HookedTarget):
         client = self._make_client()
         imported: set[str] = set()
         self._write_state(imported)
-        with Progress() as progress:
+        with ExitStack() as spools, Progress() as progress:
+            for load in self._loads.values():
+                if load is not None:
+                    spools.callback(load.spool.close)
             for load in self._loaded():
                 load.finish(client, progress)
                 imported.add(load.stream)
