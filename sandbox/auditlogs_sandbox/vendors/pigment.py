@@ -22,6 +22,7 @@ from datetime import time as time_of_day
 from werkzeug.http import http_date
 
 from auditlogs_sandbox.vendor import VendorSandbox, encode, json_response
+from auditlogs_sandbox.vendors.pigment_imports import ImportApi
 from auditlogs_sandbox.world import NANOSECONDS, happens, made_up_uuid, to_nanoseconds
 
 if t.TYPE_CHECKING:
@@ -117,6 +118,7 @@ class PigmentSandbox(VendorSandbox):
 
     Attributes:
         api_key: The one key that is let in.
+        imports: The import API, with a key of its own.
         forbidden: Refuses the key with 403.
         order: The order of the feed; the vendor's page says descending, the community script works as if
             it were ascending.
@@ -137,6 +139,7 @@ class PigmentSandbox(VendorSandbox):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.api_key = world.secret(self.name, "api_key")
+        self.imports = ImportApi.create(world, self.api_key)
         self.forbidden = False
         self.order: t.Literal["descending", "ascending"] = "descending"
         self.page_size = FIXED_BATCH
@@ -164,6 +167,8 @@ class PigmentSandbox(VendorSandbox):
             wait = self.rate_limit.wait_for(request.remote_addr or "")
             if wait > 0:
                 return self._too_many_requests(wait)
+            if self.imports.serves(request.path):
+                return self.imports.handle(request)
             try:
                 return self._refuse_caller(request) or self._page(request.args)
             except _BadRequestError as error:
@@ -172,6 +177,12 @@ class PigmentSandbox(VendorSandbox):
     def config(self, base_url: str) -> dict[str, t.Any]:
         """Give the settings with which a client reaches this vendor."""
         return {"api_key": self.api_key, "api_url": base_url}
+
+    def target_config(self, base_url: str) -> dict[str, t.Any]:
+        """Give the settings with which a client imports: the key, the URL and a configuration for each stream."""
+        first, second = self.imports.configurations
+        configurations = {STREAM: first, "audit_events": second}
+        return {"api_key": self.imports.api_key, "api_url": base_url, "import_configurations": configurations}
 
     def truth(self) -> dict[str, list[Row]]:
         """Give, for each stream, the rows that the API would show now."""
@@ -197,7 +208,7 @@ class PigmentSandbox(VendorSandbox):
 
     def secrets(self) -> list[str]:
         """Give every credential that this vendor hands out."""
-        return [self.api_key]
+        return [self.api_key, self.imports.api_key]
 
     # Levers.
 

@@ -15,9 +15,10 @@ from tap_auditlogs.core.http import BearerAuthenticator, HttpClient, Throttle
 from tap_auditlogs.vendors.pigment.client import REQUESTS_PER_WINDOW, WINDOW_SECONDS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from tap_auditlogs.core.http import HttpOptions
+    from tap_auditlogs.vendors.pigment.target.csv_file import Chunk
 
 logger = logging.getLogger(__name__)
 
@@ -67,13 +68,13 @@ class ImportClient:
         self._throttles: dict[str, Throttle] = {}
         self._sleep = sleep
 
-    def push(self, stream: str, configuration: str, body: Iterable[bytes]) -> str:
+    def push(self, stream: str, configuration: str, body: Chunk | bytes) -> str:
         """Send one CSV and return the id of the import that it started.
 
         Args:
             stream: The stream, for messages.
             configuration: The id of the import configuration.
-            body: The CSV; iterated anew for each try, and must know its length.
+            body: The CSV; sent anew with each try.
 
         Raises:
             ApiError: If Pigment does not accept it.
