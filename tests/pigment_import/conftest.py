@@ -3,6 +3,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 
@@ -10,7 +11,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from auditlogs_sandbox.vendors.pigment_imports import ImportApi
-
     from tests.end_to_end.tap_runs import Clock
 
 

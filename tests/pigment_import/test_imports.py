@@ -5,8 +5,8 @@ import typing as t
 
 import pytest
 import requests
-from auditlogs_sandbox.faults import Fault
 
+from auditlogs_sandbox.faults import Fault
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.http import HttpOptions
 from tap_auditlogs.vendors.pigment.target.imports import IMPORTS_PER_HOUR, ImportClient

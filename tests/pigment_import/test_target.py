@@ -130,5 +130,5 @@ def test_wrong_settings_are_told_plainly(config: dict[str, t.Any], told: str) ->
 
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TapError, match="csv_folder: .* cannot be made"):
+    with pytest.raises(TapError, match="cannot be made"):
         load({"csv_folder": str(tmp_path / "file" / "folder")}, [])

@@ -19,8 +19,9 @@ from auditlogs_sandbox.world import made_up_uuid
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from auditlogs_sandbox.world import World
     from werkzeug.wrappers import Request, Response
+
+    from auditlogs_sandbox.world import World
 
 PUSH_PATHS: t.Final = ("/api/v1/import/push/csv", "/api/import/push/csv")
 _STATUS_PREFIX: t.Final = "/api/v1/import/"
@@ -121,17 +122,16 @@ class ImportApi:
         configuration = names["configurationid"][0]
         if configuration not in self.configurations:
             return _refusal(404, "Import configuration not found")
-        if request.mimetype not in _CONTENT_TYPES:
-            return _refusal(400, "The body has to be CSV")
         if self._recent()[configuration] >= self.imports_per_hour:
             limit = f"Maximum number of reports per configuration per hour exceeded, maximum: {self.imports_per_hour}"
             return _refusal(429, limit)
         body = request.get_data()
-        if len(body) > self.max_bytes:
-            return _refusal(self.too_large_status, "Size limit exceeded")
-        if not body:
-            return _refusal(400, "The body is empty")
-        return self._accept(configuration, body)
+        return self._refuse_body(request.mimetype, body) or self._accept(configuration, body)
+
+    def _refuse_body(self, mimetype: str, body: bytes) -> Response | None:
+        if mimetype not in _CONTENT_TYPES or not body:
+            return _refusal(400, "The body has to be CSV")
+        return _refusal(self.too_large_status, "Size limit exceeded") if len(body) > self.max_bytes else None
 
     def _accept(self, configuration: str, body: bytes) -> Response:
         import_id = made_up_uuid(self.world.rng("pigment", "import", str(len(self.imports))))
