@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tap_auditlogs.ocsf.mapper import OcsfMapper
 from tap_auditlogs.tap import TapAuditLogs
+from tap_auditlogs.vendors.pigment.target.target import TargetPigment
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,11 +115,25 @@ def mapper_declaration() -> str:
     )
 
 
+def loader_declaration() -> str:
+    """Write what stands in meltano.yml about the loader `target-pigment`."""
+    schema: dict[str, t.Any] = json.loads(json.dumps(TargetPigment.config_jsonschema))
+    TargetPigment.append_builtin_config(schema)
+    capabilities = "".join(f"    - {capability}\n" for capability in TargetPigment.capabilities)
+    settings = "".join(map(_to_yaml, settings_of(schema)))
+    return (
+        f"  loaders:\n  - name: {TargetPigment.name}\n    namespace: target_pigment\n    label: Pigment\n"
+        f"    executable: {TargetPigment.name}\n    capabilities:\n{capabilities}"
+        "    settings_group_validation:\n    - [api_key, import_configurations]\n    - [csv_folder]\n"
+        f"    settings:\n{settings}"
+    )
+
+
 def with_declaration(text: str) -> str:
-    """Put what the code says in place of what a meltano.yml says about the tap and the mapper."""
+    """Put what the code says in place of what a meltano.yml says about the tap, the mapper and `target-pigment`."""
     before, _, rest = text.partition("    capabilities:\n")
-    _, loaders, after = rest.partition("  loaders:\n")
-    return before + declaration() + loaders + after
+    postgres = rest[rest.index("  - name: target-postgres\n") :]
+    return before + declaration() + loader_declaration() + postgres
 
 
 def _to_yaml(setting: Setting) -> str:

@@ -31,7 +31,6 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "import_configurations",
         th.ObjectType(additional_properties=th.StringType(min_length=1)),
-        default={},
         title="Import configurations",
         description="For each stream the id of the import configuration in Pigment that takes its rows. A stream "
         "without one is only written to csv_folder, or left out if that is not set.",

@@ -62,7 +62,10 @@ class TargetPigment(HookedTarget):
     @override
     def prepare_config(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
         redact.add(*secrets_of(config, self.config_jsonschema))
-        return with_defaults(without_absent(config, ()), self.config_jsonschema)
+        return {
+            "import_configurations": {},
+            **with_defaults(without_absent(config, ()), self.config_jsonschema),
+        }
 
     @override
     def config_faults(self, config: dict[str, t.Any]) -> list[str]:
