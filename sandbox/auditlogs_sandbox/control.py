@@ -15,7 +15,7 @@ from auditlogs_sandbox.vendor import encode, json_response
 if t.TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
-    from auditlogs_sandbox.server import Sandbox
+    from auditlogs_sandbox.state import SandboxState
 
 
 class Control:
@@ -23,8 +23,8 @@ class Control:
 
     MOUNT: t.Final = "_sandbox"
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
         self._routes = Map(
             [
                 Rule("/truth", methods=["GET"], endpoint=self._truth),
@@ -50,18 +50,18 @@ class Control:
             return Response(f"{refusal.description}\n", refusal.code)
 
     def _truth(self, request: Request) -> dict[str, t.Any]:
-        truth = self._sandbox.truth()
+        truth = self._state.truth()
         if request.args.get("rows") == "1":
             return dict(truth)
         return {stream: len(rows) for stream, rows in truth.items()}
 
     def _advance(self, request: Request) -> dict[str, t.Any]:
-        self._sandbox.advance()
+        self._state.advance()
         return self._truth(request)
 
     def _requests(self, _request: Request) -> list[dict[str, t.Any]]:
         return [
-            {**asdict(logged), "body": logged.body.decode(errors="replace")} for logged in list(self._sandbox.requests)
+            {**asdict(logged), "body": logged.body.decode(errors="replace")} for logged in list(self._state.requests)
         ]
 
     def _faults(self, request: Request) -> dict[str, int]:
@@ -71,5 +71,5 @@ class Control:
             faults = [fault_from_json(rule) for rule in rules]
         except (TypeError, ValueError) as error:
             raise BadRequest(str(error)) from error
-        self._sandbox.faults.replace(faults)
+        self._state.faults.replace(faults)
         return {"faults": len(faults)}

@@ -7,8 +7,6 @@ import socket
 import threading
 import time
 import typing as t
-from collections import deque
-from dataclasses import dataclass
 
 from waitress import create_server, wasyncore  # type: ignore[import-untyped] # waitress ships no types
 from waitress.channel import ClientDisconnected  # type: ignore[import-untyped] # likewise
@@ -17,10 +15,8 @@ from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
 from auditlogs_sandbox.control import Control
-from auditlogs_sandbox.faults import FaultList
-from auditlogs_sandbox.vendor import VendorSandbox
-from auditlogs_sandbox.vendors import VENDORS
-from auditlogs_sandbox.world import DEFAULT_SIZE, World
+from auditlogs_sandbox.state import LoggedRequest, SandboxState
+from auditlogs_sandbox.world import DEFAULT_SIZE
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,54 +25,17 @@ if t.TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from auditlogs_sandbox.faults import Cut
-    from auditlogs_sandbox.vendor import Row
-
-AnyVendor = t.TypeVar("AnyVendor", bound=VendorSandbox)
 
 LOOPBACK: t.Final = "127.0.0.1"
 _THREADS: t.Final = 16
 _CONNECTIONS: t.Final = 1000  # beyond the default of 100 a client, such as a test of many runs, would wait for ever
-_REMEMBERED_REQUESTS: t.Final = 10_000
 _MEMORY_BUFFER: t.Final = 64 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class LoggedRequest:
-    """A request that came in.
-
-    Attributes:
-        vendor: The vendor that it is for, as the path says.
-        method: The HTTP method.
-        path: The path, mount point included.
-        query: The query, undecoded.
-        headers: The headers.
-        form: The values of a form body.
-        body: The body.
-        time: When it came, in seconds since 1970 by the clock of the machine.
-        status: The HTTP status of the answer, None until there is one.
-    """
-
-    vendor: str
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    form: dict[str, str]
-    body: bytes
-    time: float
-    status: int | None = None
-
-
-class Sandbox:
-    """A server that imitates vendors on a loopback port while the `with` block runs.
-
-    Attributes:
-        world: The clock and the seed.
-        faults: What is to go wrong.
-        requests: The latest requests to the vendors, oldest first.
-    """
+class Sandbox(SandboxState):
+    """The imitated vendors, served on a loopback port while the `with` block runs."""
 
     def __init__(
         self,
@@ -87,26 +46,16 @@ class Sandbox:
         clock: Callable[[], datetime] | None = None,
         port: int = 0,
     ) -> None:
-        """Make up the data.
+        """Generate the data; see `SandboxState`.
 
         Args:
-            seed: What all made-up data and credentials follow from.
+            seed: Generated data and credentials depend on it alone.
             vendors: The names of the vendors to imitate; all by default.
             size: About how many rows the largest log of each vendor has.
-            clock: Tells the time; the clock of the machine by default.
+            clock: Returns the time; the system clock by default.
             port: The port to listen on; 0 is any free one.
-
-        Raises:
-            ValueError: A vendor is unknown.
         """
-        chosen = list(VENDORS) if vendors is None else list(dict.fromkeys(vendors))
-        if unknown := [name for name in chosen if name not in VENDORS]:
-            message = f"unknown vendor {', '.join(unknown)}; known are {', '.join(VENDORS)}"
-            raise ValueError(message)
-        self.world = World(seed, size) if clock is None else World(seed, size, clock)
-        self.faults = FaultList()
-        self.requests: deque[LoggedRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
-        self._vendors = {name: VENDORS[name](self.world) for name in chosen}
+        super().__init__(seed=seed, vendors=vendors, size=size, clock=clock)
         self._control = Control(self)
         self._port = port
         self._closing = threading.Event()
@@ -152,45 +101,7 @@ class Sandbox:
     @property
     def config(self) -> dict[str, t.Any]:
         """The tap configuration that reaches every vendor here."""
-        return {name: vendor.config(f"{self.url}/{name}") for name, vendor in self._vendors.items()}
-
-    @t.overload
-    def vendor(self, name: str) -> VendorSandbox: ...
-
-    @t.overload
-    def vendor(self, name: str, kind: type[AnyVendor]) -> AnyVendor: ...
-
-    def vendor(self, name: str, kind: type[VendorSandbox] = VendorSandbox) -> VendorSandbox:
-        """Give an imitated vendor, whose attributes are the levers for tests.
-
-        Args:
-            name: The name of the vendor.
-            kind: Its class, so that a type checker knows the levers.
-
-        Returns:
-            The vendor.
-
-        Raises:
-            TypeError: The vendor is of another class.
-        """
-        vendor = self._vendors[name]
-        if not isinstance(vendor, kind):
-            message = f"{name} is a {type(vendor).__name__}"
-            raise TypeError(message)
-        return vendor
-
-    def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the vendors would show now, as they spell them."""
-        return {stream: rows for vendor in self._vendors.values() for stream, rows in vendor.truth().items()}
-
-    def advance(self) -> None:
-        """Let every vendor have new rows; nothing else changes the data."""
-        for vendor in self._vendors.values():
-            vendor.advance()
-
-    def secrets(self) -> list[str]:
-        """Give every credential that is handed out, to look for leaks."""
-        return [secret for vendor in self._vendors.values() for secret in vendor.secrets()]
+        return {name: vendor.config(f"{self.url}/{name}") for name, vendor in self.vendors.items()}
 
     def _serve(self) -> None:
         while not self._closing.is_set():
@@ -244,10 +155,10 @@ class Sandbox:
         return logged
 
     def _ask_vendor(self, name: str, request: Request) -> Response:
-        if name not in self._vendors:
+        if name not in self.vendors:
             return Response(status=NotFound.code)
         try:
-            return self._vendors[name].handle(request)
+            return self.vendors[name].handle(request)
         except HTTPException as refusal:
             return Response(status=refusal.code)
 

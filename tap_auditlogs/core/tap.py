@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
+    from tap_auditlogs.core.http import HttpClient
     from tap_auditlogs.core.stream import AuditStream
     from tap_auditlogs.core.vendor import Vendor
 
@@ -96,13 +97,16 @@ class RegistryTap(HookedTap):
             The streams.
         """
         active = [vendor for vendor in self.vendors if self.config.get(vendor.name)] or self.vendors
-        # Read when first needed: discovery runs on settings that nobody has checked.
-        options = partial(http_options, self.config, f"{self.name}/{self.plugin_version}")
         streams: list[AuditStream] = []
         for vendor in active:
-            connection = Connection(vendor, self.config.get(vendor.name) or {}, options)
+            connection = Connection(self.config.get(vendor.name) or {}, partial(self._connect, vendor))
             streams += [stream_type(self, connection) for stream_type in vendor.streams]
         return streams
+
+    def _connect(self, vendor: Vendor) -> HttpClient:
+        """Called when first needed: discovery runs on settings that nobody has checked."""
+        options = http_options(self.config, f"{self.name}/{self.plugin_version}")
+        return vendor.connect(self.config[vendor.name], options)
 
     # State
 

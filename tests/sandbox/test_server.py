@@ -4,20 +4,19 @@ import json
 import socket
 import threading
 import time
-import typing as t
 from contextlib import suppress
 
 import pytest
 import requests
+from werkzeug.wrappers import Request
 
+from auditlogs_sandbox.control import Control
 from auditlogs_sandbox.faults import Cut, Fault
 from auditlogs_sandbox.server import Sandbox
+from auditlogs_sandbox.state import SandboxState
 from tap_auditlogs.core.settings import config_jsonschema, secrets_of
 from tap_auditlogs.vendors import VENDORS
 from tests.sandbox.conftest import Clock
-
-if t.TYPE_CHECKING:
-    from werkzeug.wrappers import Request
 
 LOG = "/cryptolens/api/ai/GetWebAPILog"
 
@@ -155,6 +154,12 @@ def test_control_urls(sandbox: Sandbox, http: requests.Session) -> None:
     ask(sandbox, http, Limit=4)
     assert [request["form"]["Limit"] for request in http.get(f"{control}/requests", timeout=30).json()] == ["4"]
     assert http.get(f"{control}/else", timeout=30).status_code == 404
+
+
+def test_control_needs_no_server() -> None:
+    state = SandboxState(size=5, vendors=["cryptolens"])
+    answer = Control(state).handle(Request.from_values("/truth?rows=1"))
+    assert answer.get_json() == state.truth()
 
 
 def test_faults_by_url(sandbox: Sandbox, http: requests.Session) -> None:

@@ -1,0 +1,126 @@
+"""The state of the sandbox: what the imitated vendors have, what was asked of them, and what is to go wrong."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import deque
+from dataclasses import dataclass
+
+from auditlogs_sandbox.faults import FaultList
+from auditlogs_sandbox.vendor import VendorSandbox
+from auditlogs_sandbox.vendors import VENDORS
+from auditlogs_sandbox.world import DEFAULT_SIZE, World
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from auditlogs_sandbox.vendor import Row
+
+AnyVendor = t.TypeVar("AnyVendor", bound=VendorSandbox)
+
+_REMEMBERED_REQUESTS: t.Final = 10_000
+
+
+@dataclass
+class LoggedRequest:
+    """A request that came in.
+
+    Attributes:
+        vendor: The vendor that it is for, as the path says.
+        method: The HTTP method.
+        path: The path, mount point included.
+        query: The query, undecoded.
+        headers: The headers.
+        form: The values of a form body.
+        body: The body.
+        time: When it came, in seconds since 1970 by the clock of the machine.
+        status: The HTTP status of the answer, None until there is one.
+    """
+
+    vendor: str
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    form: dict[str, str]
+    body: bytes
+    time: float
+    status: int | None = None
+
+
+class SandboxState:
+    """The imitated vendors and their faults; needs no server.
+
+    Attributes:
+        world: The clock and the seed.
+        faults: The faults in force.
+        requests: The latest requests to the vendors, oldest first.
+        vendors: The imitated vendors by name.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        vendors: Sequence[str] | None = None,
+        size: int = DEFAULT_SIZE,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """Generate the data.
+
+        Args:
+            seed: Generated data and credentials depend on it alone.
+            vendors: The names of the vendors to imitate; all by default.
+            size: About how many rows the largest log of each vendor has.
+            clock: Returns the time; the system clock by default.
+
+        Raises:
+            ValueError: A vendor is unknown.
+        """
+        chosen = list(VENDORS) if vendors is None else list(dict.fromkeys(vendors))
+        if unknown := [name for name in chosen if name not in VENDORS]:
+            message = f"unknown vendor {', '.join(unknown)}; known are {', '.join(VENDORS)}"
+            raise ValueError(message)
+        self.world = World(seed, size) if clock is None else World(seed, size, clock)
+        self.faults = FaultList()
+        self.requests: deque[LoggedRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
+        self.vendors = {name: VENDORS[name](self.world) for name in chosen}
+
+    @t.overload
+    def vendor(self, name: str) -> VendorSandbox: ...
+
+    @t.overload
+    def vendor(self, name: str, kind: type[AnyVendor]) -> AnyVendor: ...
+
+    def vendor(self, name: str, kind: type[VendorSandbox] = VendorSandbox) -> VendorSandbox:
+        """Give an imitated vendor, whose attributes are the levers for tests.
+
+        Args:
+            name: The name of the vendor.
+            kind: Its class, so that a type checker knows the levers.
+
+        Returns:
+            The vendor.
+
+        Raises:
+            TypeError: The vendor is of another class.
+        """
+        vendor = self.vendors[name]
+        if not isinstance(vendor, kind):
+            message = f"{name} is a {type(vendor).__name__}"
+            raise TypeError(message)
+        return vendor
+
+    def truth(self) -> dict[str, list[Row]]:
+        """Give, for each stream, the rows that the vendors would show now, as they spell them."""
+        return {stream: rows for vendor in self.vendors.values() for stream, rows in vendor.truth().items()}
+
+    def advance(self) -> None:
+        """Let every vendor have new rows; nothing else changes the data."""
+        for vendor in self.vendors.values():
+            vendor.advance()
+
+    def secrets(self) -> list[str]:
+        """Give every credential that is handed out, to look for leaks."""
+        return [secret for vendor in self.vendors.values() for secret in vendor.secrets()]
