@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+from singer_sdk import Sink
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
 
@@ -24,7 +25,6 @@ from tap_auditlogs.vendors.pigment.target.imports import ImportClient
 from tap_auditlogs.vendors.pigment.target.load import StreamLoad
 from tap_auditlogs.vendors.pigment.target.pending_states import PendingStates
 from tap_auditlogs.vendors.pigment.target.settings import SETTINGS, target_faults
-from tap_auditlogs.vendors.pigment.target.sink import SpoolSink
 from tap_auditlogs.vendors.pigment.target.spool import RowSpool
 
 if t.TYPE_CHECKING:
@@ -35,6 +35,38 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class SpoolSink(Sink):
+    """Hands records to the stream's spool, which outlives a change of the stream's schema."""
+
+    def __init__(
+        self,
+        target: TargetPigment,
+        stream_name: str,
+        schema: dict[str, t.Any],
+        key_properties: t.Sequence[str] | None,
+    ) -> None:
+        super().__init__(target, stream_name, schema, key_properties)
+        self._load = target.open_load(stream_name, schema, key_properties or ())
+
+    @property
+    @override
+    def max_size(self) -> int:
+        return sys.maxsize  # the whole run is one batch: only its last row tells the order of columns
+
+    @override
+    def get_validator(self) -> None:
+        return None  # CSV has no types to conform to
+
+    @override
+    def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:
+        if self._load is not None:
+            self._load.spool.add(record)
+
+    @override
+    def process_batch(self, context: dict[str, t.Any]) -> None:
+        """Do nothing: the target imports every stream at the end of input."""
 
 
 class TargetPigment(HookedTarget):
