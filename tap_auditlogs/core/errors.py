@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 import typing as t
+from pathlib import Path
 
-_ADVICE_ON_STRANGE_ANSWERS = "Run again later; if it stays, check the URL in the settings or report this"
+logger = logging.getLogger(__name__)
+
+_ADVICE_ON_STRANGE_ANSWERS = "Run again later. If the error persists, check the URL in the settings"
 
 
 class TapError(Exception):
@@ -96,3 +101,27 @@ class TransientError(ApiError):
         """
         super().__init__(problem, **parts)
         self.retry_after = retry_after
+
+
+def unit_failure(error: Exception) -> TapError:
+    """Return what to report for the unit (stream, file, object, page, mapping) that an exception ended.
+
+    Call it in `except Exception`, then go on with the next unit. A `TapError` is returned as it is. Of any other
+    exception, which is a fault of the tap or of its environment, the traceback is logged at debug level.
+
+    Raises:
+        OutputError: If this is the exception: without standard output there is no next unit.
+    """
+    match error:
+        case OutputError():
+            raise error
+        case TapError():
+            return error
+        case MemoryError():
+            return TapError("out of memory. Allow the process more memory and run again")
+    logger.debug("The traceback of an unexpected error:", exc_info=error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return TapError(
+        f"unexpected {type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {error!s:.300}. "
+        "Set LOGLEVEL=debug to log the traceback"
+    )

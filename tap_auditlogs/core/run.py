@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException, ConfigValidationError
 
-from tap_auditlogs.core.errors import OutputError, SkippedStreamError, TapError
+from tap_auditlogs.core.errors import OutputError, SkippedStreamError, TapError, unit_failure
 from tap_auditlogs.core.interrupts import interrupts
 from tap_auditlogs.core.writer import MessageWriter
 
@@ -120,19 +120,12 @@ def _sync(stream: Stream) -> str | None:
     """Sync a stream, and give the reason if it failed."""
     try:
         stream.sync()
-    except OutputError:
-        raise
     except (AbortedSyncFailedException, AbortedSyncPausedException):
         return None  # the record limit was reached
     except SkippedStreamError as skipped:
         logger.warning("`%s` is skipped: %s", stream.name, skipped)
-    except TapError as error:
-        return str(error)
-    except MemoryError:
-        return "out of memory. Allow the process more memory and run again."
-    except Exception as error:
-        logger.exception("`%s` failed in a way the tap does not know.", stream.name)
-        return f"unexpected {type(error).__name__}: {error!s:.300}. Please report this with the traceback above."
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other streams are read
+        return str(unit_failure(error))
     return None
 
 

@@ -51,18 +51,10 @@ if t.TYPE_CHECKING:
 class PagedStream(Stream, abc.ABC):
     """A stream that is read and written page by page instead of record by record."""
 
+    @override
     def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
-        """Log what the SDK has to say. What it calls an unhandled error, the run loop handles and tells.
-
-        Args:
-            message: The message.
-            *args: Its parts.
-            level: How much it matters.
-            **kwargs: For the logger.
-        """
-        if message.startswith("An unhandled error occurred"):
-            level = logging.DEBUG
-        super().log(message, *args, level=level, **kwargs)
+        # The SDK logs an error only before it raises it again; then the run loop reports it.
+        super().log(message, *args, level=logging.DEBUG if level == logging.ERROR else level, **kwargs)
 
     @abc.abstractmethod
     def get_pages(self, context: Context | None) -> Iterable[list[Record]]:
