@@ -1,15 +1,6 @@
-"""The command `tap-auditlogs`, also run by `python -m tap_auditlogs`."""
+"""`python -m tap_auditlogs` runs the tap."""
 
-from tap_auditlogs.core.interrupts import interrupts
-
-
-def main() -> None:
-    """Run the tap."""
-    interrupts.install()  # before the imports, which take some tenths of a second
-    from tap_auditlogs.tap import TapAuditLogs  # noqa: PLC0415
-
-    TapAuditLogs.cli()
-
+from tap_auditlogs.commands import tap
 
 if __name__ == "__main__":
-    main()
+    tap()

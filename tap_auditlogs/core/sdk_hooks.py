@@ -10,6 +10,10 @@ Read in singer-sdk 0.54.9, unchanged since the version named.
 | `Stream._check_max_record_limit` (called) | 0.5 | `--test` ends a stream as the SDK does |
 | `Stream._write_schema_message` (called) | 0.1 | A stream read in the pass of its parent has no `sync` of its own |
 | `helpers._batch.SDKBatchMessage` (made) | 0.11 | The SDK has no public BATCH message |
+| `helpers._batch.BaseBatchFileEncoding` (made) | 0.11 | Part of the BATCH message |
+| `helpers._batch.StorageTarget` (made) | 0.11 | Opens the storage of `batch_config` as the SDK does |
+| `helpers._classproperty.classproperty` (used) | 0.4 | `PluginBase._env_var_config` is one |
+| `configuration._dict_config.parse_environment_config` (called) | 0.4 | Types of settings in the environment |
 | `Target._process_record_message` | 0.1 | The SDK's rewrites times, and takes longer than the work itself |
 | `Target._process_state_message` | 0.1 | The SDK writes the last state, whatever became of the records before it |
 | `Target._process_batch_message` | 0.11 | Refused in one line |
@@ -29,7 +33,7 @@ import typing as t
 from singer_sdk import Stream, Tap, Target
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._batch import SDKBatchMessage
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, SDKBatchMessage, StorageTarget
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.mapper_base import InlineMapper
@@ -44,8 +48,17 @@ if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     import click
-    from singer_sdk.helpers._batch import BaseBatchFileEncoding
     from singer_sdk.helpers.types import Context, Record
+
+
+__all__ = [
+    "BaseBatchFileEncoding",
+    "HookedMapper",
+    "HookedTap",
+    "HookedTarget",
+    "PagedStream",
+    "StorageTarget",
+]
 
 
 class PagedStream(Stream, abc.ABC):
@@ -107,6 +120,10 @@ class PagedStream(Stream, abc.ABC):
                     yield from records
                 if self.ABORT_AT_RECORD_COUNT is not None and written >= self.ABORT_AT_RECORD_COUNT:
                     self._check_max_record_limit(written)
+
+    def checkpoint(self) -> None:
+        """Write the state, unless it is what was written last."""
+        self._tap.state_writer.write_state(self.tap_state)
 
     # A stream that is read in the pass of its parent is written with these; `sync` is never called for it.
 

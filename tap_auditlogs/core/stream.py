@@ -180,10 +180,6 @@ class AuditStream(PagedStream, abc.ABC):
     def _bookmarked_key(self) -> str:
         return t.cast("str", type(self).replication_key)
 
-    def checkpoint(self) -> None:
-        """Write the state, unless it is what was written last."""
-        self._tap.state_writer.write_state(self.tap_state)
-
     def get_batch_config(self, config: Mapping[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
         """Return no batch configuration: a stream that has a use for BATCH files writes them itself.
 

@@ -22,7 +22,7 @@ def test_advice_of_its_own_stands_alone() -> None:
 def test_an_unexpected_error_of_a_unit_is_named_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     try:
-        {}.pop("absent")
+        dict[str, int]().pop("absent")
     except KeyError as error:
         told = str(unit_failure(error))
     assert told.startswith("unexpected KeyError at test_errors.py:")

@@ -4,10 +4,19 @@ import json
 import signal
 import subprocess
 import sys
+from importlib.metadata import distribution
 
 import pytest
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+COMMANDS = {
+    **{
+        entry.name: f"from {entry.module} import {entry.attr}; {entry.attr}()"
+        for entry in distribution("tap-auditlogs").entry_points
+        if entry.group == "console_scripts"
+    },
+    "python -m tap_auditlogs": "import runpy; runpy.run_module('tap_auditlogs', run_name='__main__')",
+}
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -25,15 +34,14 @@ class Finder(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Finder())
 sys.argv = ["command", "--version"]
-from {module} import main
-main()
+{command}
 """
 
 
 @pytest.mark.parametrize("signum", CODES)
-@pytest.mark.parametrize("module", ["tap_auditlogs.__main__", "tap_auditlogs.ocsf.__main__"])
-def test_a_signal_while_a_command_starts_ends_it_in_one_line(module: str, signum: signal.Signals) -> None:
-    done = python(SIGNAL_WHILE_IMPORTING.format(module=module, signum=int(signum)))
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_signal_while_a_command_starts_ends_it_in_one_line(command: str, signum: signal.Signals) -> None:
+    done = python(SIGNAL_WHILE_IMPORTING.format(command=COMMANDS[command], signum=int(signum)))
     assert done.returncode == CODES[signum], done.stderr
     assert f"ended by {signum.name}" in done.stderr
     assert len(done.stderr.splitlines()) == 1

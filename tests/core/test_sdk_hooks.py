@@ -7,16 +7,21 @@ import inspect
 import json
 import re
 import typing as t
+from pathlib import Path
 
 import pytest
+import singer_sdk.configuration._dict_config
 import singer_sdk.helpers._batch
-from singer_sdk import Stream
+import singer_sdk.helpers._classproperty
+from singer_sdk import Stream, Target
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 
+import tap_auditlogs
+from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.core import sdk_hooks
-from tap_auditlogs.core.sdk_hooks import HookedPlugin, PagedStream
+from tap_auditlogs.core.sdk_hooks import HookedPlugin, HookedTarget, PagedStream
 from tap_auditlogs.core.writer import MessageWriter
 from tap_auditlogs.tap import TapAuditLogs
 from tests.end_to_end.tap_runs import sync
@@ -33,12 +38,19 @@ SIGNATURES = {
     "Stream._generate_record_messages": "(self, record: 'types.Record') "
     "-> 't.Generator[singer.RecordMessage, None, None]'",
     "Stream._check_max_record_limit": "(self, current_record_index: 'int') -> 'None'",
+    "Stream._write_schema_message": "(self) -> 'None'",
+    "Target._process_record_message": "(self, message_dict: 'dict') -> 'None'",
+    "Target._process_state_message": "(self, message_dict: 'dict') -> 'None'",
+    "Target._process_batch_message": "(self, message_dict: 'dict') -> 'None'",
+    "Target._process_activate_version_message": "(self, message_dict: 'dict') -> 'None'",
     "PluginBase._validate_config": "(self, *, raise_errors: 'bool' = True) -> 'list[str]'",
     "PluginBase._setup_signal_handlers": "(self) -> 'None'",
 }
 OWNERS: dict[str, object] = {
     "Stream": Stream,
+    "Target": Target,
     "PluginBase": PluginBase,
+    "configuration": singer_sdk.configuration,
     "helpers": singer_sdk.helpers,
 }
 
@@ -71,7 +83,13 @@ def test_every_hook_has_the_signature_it_had(hook: str) -> None:
 
 def test_every_private_override_stands_in_the_table() -> None:
     named = {hook.rpartition(".")[2] for hook in hooks_in_the_table()}
-    for own, base in ((PagedStream, Stream), (HookedPlugin, PluginBase), (MessageWriter, GenericSingerWriter)):
+    pairs = (
+        (PagedStream, Stream),
+        (HookedPlugin, PluginBase),
+        (HookedTarget, Target),
+        (MessageWriter, GenericSingerWriter),
+    )
+    for own, base in pairs:
         private = {name for name in vars(own) if name.startswith("_") and not name.startswith(("__", "_abc"))}
         assert {name for name in private if hasattr(base, name)} <= named
 
@@ -82,6 +100,24 @@ def test_no_other_module_overrides_a_private_part() -> None:
             if kind.__module__.startswith("tap_auditlogs.") and kind is not PagedStream:
                 private = {name for name in vars(kind) if re.match(r"_[a-z]", name) and not name.startswith("_abc")}
                 assert not {name for name in private if hasattr(Stream, name)}, kind
+
+
+def test_no_other_module_imports_a_private_part() -> None:
+    package = Path(tap_auditlogs.__file__).parent
+    importing = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"^\s*(?:from|import) singer_sdk[\w.]*(?:\._| import _)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert importing == {"core/sdk_hooks.py"}
+
+
+def test_an_error_of_a_stream_is_logged_by_the_run_loop_only(sandbox: Sandbox) -> None:
+    sandbox.faults.replace([Fault(path="GetEvents", status=403, times=None)])
+    done = sync({"cryptolens": sandbox.config["cryptolens"]})
+    sandbox.faults.replace([])
+    (told,) = [line for line in done.log.splitlines() if line.startswith("ERROR")]
+    assert "2 of 3 streams are complete" in told
 
 
 def test_the_sync_calls_the_hook() -> None:

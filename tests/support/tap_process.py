@@ -98,7 +98,7 @@ class TapRunner:
         options = [f"{name}={self.file(content)}" for name, content in files.items() if content is not None]
         if before is None:
             return [COMMAND, *options, *arguments]
-        code = f"{before}\nfrom tap_auditlogs.__main__ import main\nmain()"
+        code = f"{before}\nfrom tap_auditlogs.commands import tap\ntap()"
         return [sys.executable, "-c", code, *options, *arguments]
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None, **files: t.Any) -> Outcome:

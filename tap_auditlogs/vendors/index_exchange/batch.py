@@ -6,9 +6,8 @@ import typing as t
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
-
 from tap_auditlogs.core.errors import TapError
+from tap_auditlogs.core.sdk_hooks import BaseBatchFileEncoding, StorageTarget
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

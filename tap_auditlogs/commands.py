@@ -1,0 +1,29 @@
+"""The installed commands. Each takes over SIGTERM and SIGINT before its imports, which take some tenths of a second."""
+
+# ruff: noqa: PLC0415 - for this reason
+
+from tap_auditlogs.core.interrupts import interrupts
+
+
+def tap() -> None:
+    """Run `tap-auditlogs`."""
+    interrupts.install()
+    from tap_auditlogs.tap import TapAuditLogs
+
+    TapAuditLogs.cli()
+
+
+def mapper() -> None:
+    """Run `auditlogs-ocsf`."""
+    interrupts.install()
+    from tap_auditlogs.ocsf.mapper import OcsfMapper
+
+    OcsfMapper.cli()
+
+
+def pigment_target() -> None:
+    """Run `target-pigment`."""
+    interrupts.install()
+    from tap_auditlogs.vendors.pigment.target.target import TargetPigment
+
+    TargetPigment.cli()
