@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
 FIXED: dict[str, t.Any] = {
+    "file_id": "impressions/41/2026-11-20T05/0",
     "subscription_id": 41,
     "hour": "2026-11-20T05:00:00.000000Z",
     "part": 0,

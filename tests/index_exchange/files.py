@@ -18,6 +18,7 @@ Record: t.TypeAlias = "dict[str, t.Any]"
 
 LOGGER = logging.getLogger("test")
 FIXED: Record = {
+    "file_id": "impressions/41/2026-11-20T05/0",
     "subscription_id": 41,
     "hour": "2026-11-20T05:00:00.000000Z",
     "file_md5": "0" * 32,

@@ -24,9 +24,7 @@ CURRENT_HOURS = """
 SELECT h.*
 FROM index_exchange_hourly AS h
 JOIN index_exchange_files AS f
-  ON f.event_type = 'impressions'
- AND f.subscription_id = h.subscription_id
- AND f.hour = h.hour
+  ON f.file_id = h.file_id
  AND f.md5sum = h.file_md5
 """
 
@@ -34,7 +32,7 @@ JOIN index_exchange_files AS f
 def query_of_the_guide(event_type: str) -> str:
     queries = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (query,) = [query for query in queries if "index_exchange_files" in query and "file_md5" in query]
-    assert query.count("impressions") == 2  # the table and the event type
+    assert query.count("impressions") == 1  # the table
     return t.cast("str", query).replace("impressions", event_type)
 
 

@@ -16,6 +16,12 @@ def key(hour: datetime = HOUR, part: int = 0, event_type: str = "bids") -> FileK
     return FileKey(hour, event_type, 41, part)
 
 
+def test_a_file_id_is_text_in_utc_so_that_no_two_hours_of_a_night_share_it() -> None:
+    assert key(part=1).file_id == "bids/41/2026-11-20T05/1"
+    night = [datetime(2026, 11, 1, hour, tzinfo=UTC) for hour in (5, 6)]  # both 01:00 in New York
+    assert [key(hour).file_id for hour in night] == ["bids/41/2026-11-01T05/0", "bids/41/2026-11-01T06/0"]
+
+
 def test_what_is_finished_survives_the_state() -> None:
     manifest = Manifest()
     manifest.set_parts("bids/41", HOUR, 3)

@@ -33,7 +33,7 @@ def test_the_hourly_table_has_every_row_and_exact_sums(vendor: IndexExchangeSand
         for message in (json.loads(line, parse_float=Decimal) for line in outcome.stdout.splitlines())
         if message["type"] == "RECORD" and message["stream"] == "index_exchange_hourly"
     ]
-    keys = {(record["subscription_id"], record["hour"], record["group_key"]) for record in records}
+    keys = {(record["file_id"], record["group_key"]) for record in records}
     assert len(keys) == len(records)
     expected = [_expected(row) for row in vendor.truth()["index_exchange_hourly"]]
     for row in expected:

@@ -64,7 +64,7 @@ SURPLUS_CELLS = "surplus_cells"
 
 HOURLY_PROPERTIES = frozenset(
     {
-        *("subscription_id", "hour", "group_key", "impressions", "net_revenue", "gross_revenue"),
+        *("file_id", "subscription_id", "hour", "group_key", "impressions", "net_revenue", "gross_revenue"),
         *("dsp_name", "buyer_name", "file_md5", "file_date_created", "additional_properties"),
     }
 )
@@ -82,6 +82,13 @@ ADDITIONAL_PROPERTIES = th.Property(
     description="Columns beyond these under their own names, and text where a number or a time belongs.",
 )
 
+FILE_ID = th.Property(
+    "file_id",
+    th.StringType(nullable=False),
+    required=True,
+    description="Names the file over all its versions: event type, subscription, hour in UTC and part.",
+    examples=["impressions/41/2026-11-20T05/0"],
+)
 _SUBSCRIPTION_ID = th.Property(
     "subscription_id", th.IntegerType(nullable=False), required=True, description="Tells subscriptions apart."
 )
@@ -102,6 +109,7 @@ def row_schema(columns: Mapping[str, tuple[Kind, str]]) -> dict[str, t.Any]:
         A JSON schema.
     """
     return th.PropertiesList(
+        FILE_ID,
         _SUBSCRIPTION_ID,
         _HOUR,
         th.Property("part", th.IntegerType(nullable=False), required=True, description="Of the hour's files, from 0."),
@@ -125,6 +133,7 @@ def hourly_schema(dimensions: Sequence[str]) -> dict[str, t.Any]:
         A JSON schema.
     """
     return th.PropertiesList(
+        FILE_ID,
         _SUBSCRIPTION_ID,
         _HOUR,
         th.Property(

@@ -114,6 +114,7 @@ def file_properties(file: ListedFile) -> Record:
         Their values.
     """
     return {
+        "file_id": file.key.file_id,
         "subscription_id": file.key.subscription_id,
         "hour": format_timestamp(file.key.hour),
         "file_md5": file.md5,

@@ -20,7 +20,7 @@ from tap_auditlogs.core.errors import StateError, TapError
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp
 from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
-from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
+from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES, FILE_ID
 from tap_auditlogs.vendors.index_exchange.file_pass import FilePass, FileTask
 from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
 from tap_auditlogs.vendors.index_exchange.manifest import RETENTION, FileKey, Manifest, Work, work_due
@@ -60,11 +60,12 @@ class Files(AuditStream):
     """The available files, and the pass over them that serves all streams made of files."""
 
     name = "index_exchange_files"
-    primary_keys = ("event_type", "subscription_id", "hour", "part")
+    primary_keys = ("file_id",)
     replication_key = "md5sum"
     source_name: t.ClassVar[Callable[[str], str]] = staticmethod(_listed_name)
-    derived_properties = ("event_type", "subscription_id", "hour", "part", "parts", "md5sum")
+    derived_properties = ("file_id", "event_type", "subscription_id", "hour", "part", "parts", "md5sum")
     schema = th.PropertiesList(
+        FILE_ID,
         th.Property("event_type", th.StringType(nullable=False), required=True, description="impressions or bids."),
         th.Property(
             "subscription_id", th.IntegerType(nullable=False), required=True, description="Tells subscriptions apart."
@@ -266,6 +267,7 @@ class Files(AuditStream):
     @staticmethod
     def _identified(record: Record, key: FileKey, parts: int, md5: str | None) -> Record:
         return {
+            "file_id": key.file_id,
             "event_type": key.event_type,
             "subscription_id": key.subscription_id,
             "hour": format_timestamp(key.hour),

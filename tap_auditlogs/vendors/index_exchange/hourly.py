@@ -30,7 +30,7 @@ class Hourly(FileReader):
     name = "index_exchange_hourly"
     parent_stream_type = Files
     work = Work.HOURLY
-    primary_keys = ("subscription_id", "hour", "group_key")
+    primary_keys = ("file_id", "group_key")
 
     @cached_property
     def _dimensions(self) -> Sequence[str]:

@@ -54,6 +54,11 @@ class FileKey:
         """The part of the manifest it belongs to."""
         return f"{self.event_type}/{self.subscription_id}"
 
+    @property
+    def file_id(self) -> str:
+        """The key in the target: text, since targets may store times in a zone where two hours of a night are one."""
+        return f"{self.group}/{self.hour:%Y-%m-%dT%H}/{self.part}"
+
     def __str__(self) -> str:
         return f"{self.event_type} of subscription {self.subscription_id}, {self.hour:%Y-%m-%d %H:00}, part {self.part}"
 

@@ -33,7 +33,7 @@ class RowReaderStream(FileReader, abc.ABC):
     parent_stream_type = Files
     columns: t.ClassVar[Mapping[str, tuple[Kind, str]]]
     work = Work.ROWS
-    primary_keys = ("subscription_id", "hour", "part", "row_number")
+    primary_keys = ("file_id", "row_number")
 
     def get_ready(self) -> None:
         """Load what reading takes."""

@@ -32,6 +32,7 @@ def manifest_rows(hours: Iterable[PublishedHour]) -> Iterator[Row]:
         key = published.key
         for part, file in enumerate(published.files):
             yield {
+                "file_id": _file_id(published, part),
                 "event_type": key.event_type,
                 "subscription_id": key.subscription_id,
                 "subscription_name": subscription_name(key.subscription_id),
@@ -74,8 +75,16 @@ def hourly_rows(hours: Iterable[PublishedHour], names: Names) -> Iterator[Row]:
             yield {**group, **file, "group_key": _group_key(group)}
 
 
+# Two keys in the truth are the tap's own.
+
+
+def _file_id(published: PublishedHour, part: int) -> str:
+    key = published.key
+    return f"{key.event_type}/{key.subscription_id}/{write_time(key.hour)[:13]}/{part}"
+
+
 def _group_key(group: Row) -> str:
-    """Make the one thing in the truth that is the tap's own: a hash of the dimensions, with ids as numbers."""
+    """Return a hash of the dimensions, with ids as numbers."""
     values = sorted((name, _number_if_possible(group[name])) for name in DIMENSIONS)
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
 
@@ -92,6 +101,7 @@ def _readable_files(hours: Iterable[PublishedHour]) -> Iterator[tuple[Row, Seque
         for part, file in enumerate(published.files):
             if file.can_be_had and file.content.sound and file.content.rows is not None:
                 origin = {
+                    "file_id": _file_id(published, part),
                     "subscription_id": published.key.subscription_id,
                     "hour": write_time(published.key.hour),
                     "part": part,
