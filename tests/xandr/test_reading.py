@@ -45,6 +45,14 @@ def test_one_pass_lists_for_both_streams_and_logs_in_once(sandbox: Sandbox, xand
     assert len(asked(sandbox, "auth")) == 1
 
 
+def test_each_stream_logs_how_many_records_it_wrote(sandbox: Sandbox) -> None:
+    run = sync(config(sandbox, services=SERVICES))
+    metrics = [json.loads(line.partition("METRIC: ")[2]) for line in run.log.splitlines() if "METRIC: " in line]
+    counts = {point["tags"]["stream"]: point["value"] for point in metrics if point["metric"] == "record_count"}
+    assert counts == {stream: len(run.records(stream)) for stream in (LOG, DETAIL)}
+    assert counts[DETAIL] > 0
+
+
 def test_records_fit_their_schemas_and_each_object_ends_with_a_state(sandbox: Sandbox) -> None:
     run = sync(config(sandbox, services=SERVICES))
     validators = {}

@@ -8,7 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tap_auditlogs.core.errors import ApiError, RefusedError, StateError, TapError
+from tap_auditlogs.core.child_stream import ChildStream, being_written, selected_children
+from tap_auditlogs.core.errors import ApiError, RefusedError, StateError
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.sweep.plan import Listed, Outcome, Rules
 from tap_auditlogs.core.sweep.progress import ProgressLog
@@ -20,6 +21,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_auditlogs.core.errors import TapError
     from tap_auditlogs.core.state import Bookmark
 
 _UNKNOWN_ENOUGH = 5
@@ -112,20 +114,6 @@ class SweptStream(AuditStream, abc.ABC):
         """
         return Track(self.name, self._bookmarked_key, self.bookmark.part(object_type), self.rules, now)
 
-    def write_part(self, records: list[Record]) -> None:
-        """Write records of a stream that is read in the pass of its parent, up to the limit of a test run.
-
-        Args:
-            records: Records with the types of the schema.
-        """
-        if self.ABORT_AT_RECORD_COUNT is not None:
-            records = records[: max(0, self.ABORT_AT_RECORD_COUNT - self._written)]
-        self._written += len(records)
-        if records:
-            self.write_page(records)
-
-    _written = 0
-
 
 class SweepStream(SweptStream, abc.ABC):
     """A stream that sweeps, and writes its child streams in the same pass.
@@ -209,20 +197,13 @@ class SweepStream(SweptStream, abc.ABC):
             for stream in (self, *self.child_streams)
             if isinstance(stream, SweptStream) and stream.selected
         }
-        for name, stream in streams.items():
-            if name != self.name:
-                stream.write_schema()
         troubles = _Troubles(self.object_types)
-        try:
+        with being_written(selected_children(self, ChildStream)):
             self.connection.client.log_in()  # what is due, and since when, goes by the vendor's clock
             with closing(Workers(self.settings["max_concurrency"], name=self.name)) as workers:
                 for object_type in self.object_types:
                     going_on = [stream for stream in streams.values() if stream.failure is None]
                     yield from _TypeSweep(self, object_type, going_on, workers, troubles).pages()
-        except Exception as error:
-            for stream in streams.values():
-                stream.failure = stream.failure or TapError(str(error) or type(error).__name__)
-            raise
         for stream in streams.values():
             stream.failure = stream.failure or troubles.failure_of(stream.name)
         if self.failure is not None:
@@ -362,10 +343,11 @@ class _TypeSweep:
         records = reading.records.get(track.stream)
         if not records or track.failure is not None:
             return
-        if track.stream == self._parent.name:
-            yield records
+        stream = self._streams[track.stream]
+        if isinstance(stream, ChildStream):
+            stream.write(records)
         else:
-            self._streams[track.stream].write_part(records)
+            yield records
         track.note_written(records, self._client.server_time())
 
     def _pass_object(self, tracks: Sequence[Track], object_id: int, outcomes: Mapping[str, Outcome]) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from singer_sdk import typing as th
 
+from tap_auditlogs.core.child_stream import ChildStream
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.sweep import (
@@ -32,7 +33,7 @@ from tap_auditlogs.vendors.xandr.settings import FILTERS
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.helpers.types import Record
 
     from tap_auditlogs.vendors.xandr.paginator import Row
 
@@ -229,7 +230,7 @@ class ChangeLog(TransactionStream, SweepStream):
         return {child.name: child for child in self.child_streams if isinstance(child, ChangeLogDetail)}
 
 
-class ChangeLogDetail(TransactionStream):
+class ChangeLogDetail(TransactionStream, ChildStream):
     """What each transaction changed, field by field, against the transaction before it."""
 
     name = "xandr_change_log_detail"
@@ -276,17 +277,6 @@ class ChangeLogDetail(TransactionStream):
         ),
         ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
-
-    def get_pages(self, context: Context | None) -> Iterable[list[Record]]:  # noqa: ARG002 - nothing to read here
-        """Return nothing: the change log writes this stream in its own pass.
-
-        Args:
-            context: None.
-
-        Returns:
-            No pages.
-        """
-        return ()
 
     def read(self, reader: Reader, service: str, resource_id: int, transaction_id: str) -> list[Record]:
         """Read the details of a transaction.
