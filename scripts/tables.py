@@ -12,7 +12,7 @@ from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors import VENDORS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from tap_auditlogs.core.stream import AuditStream
 
@@ -25,9 +25,17 @@ PAGES: t.Final = {
 
 
 def settings_table() -> str:
-    """Render every setting that the tap itself defines, a vendor's under its dotted name."""
-    rows = _settings(config_jsonschema(VENDORS))
-    return _table(("Setting", "Type", "Default", "Meaning"), rows)
+    """Render every setting that the tap itself defines: the common ones, and a section for each vendor."""
+    schema = config_jsonschema(VENDORS)
+    header = ("Setting", "Type", "Default", "Meaning")
+    names = {vendor.name for vendor in VENDORS}
+    common = [_setting(name, spec, schema) for name, spec in schema["properties"].items() if name not in names]
+    sections = [f"## Common\n\n{_table(header, common)}"]
+    for vendor in VENDORS:
+        inner = schema["properties"][vendor.name]
+        rows = [_setting(name, spec, inner, f"{vendor.name}.") for name, spec in inner["properties"].items()]
+        sections.append(f"## {vendor.title}\n\n{_table(header, rows)}")
+    return "\n".join(sections)
 
 
 def streams_table() -> str:
@@ -45,25 +53,21 @@ def with_tables(text: str, names: Iterable[str]) -> str:
         if not (begin and end):
             message = f"no markers for the table of {name}"
             raise ValueError(message)
-        text = f"{before}{begin}\n{tables[name]()}{end}{after}"
+        text = f"{before}{begin}\n\n{tables[name]()}\n{end}{after}"
     return text
 
 
-def _settings(schema: Mapping[str, t.Any], prefix: str = "") -> Iterator[tuple[str, ...]]:
-    for name, spec in schema["properties"].items():
-        if spec.get("additionalProperties") is False:  # a vendor
-            yield from _settings(spec, f"{name}.")
-            continue
-        kinds = [kind for kind in [spec["type"]] if isinstance(kind, str)] or spec["type"]
-        kind = next(kind for kind in kinds if kind != "null")
-        if spec.get("format") in {"date-time", "uri"}:
-            kind = {"date-time": "date-time", "uri": "URL"}[spec["format"]]
-        if spec.get("secret"):
-            kind += ", secret"
-        default = "" if spec.get("default") is None else f"`{_plain(spec['default'])}`"
-        if name in schema.get("required", ()):
-            default = "required"
-        yield f"`{prefix}{name}`", kind, default, spec["description"]
+def _setting(name: str, spec: Mapping[str, t.Any], schema: Mapping[str, t.Any], prefix: str = "") -> tuple[str, ...]:
+    kinds = [kind for kind in [spec["type"]] if isinstance(kind, str)] or spec["type"]
+    kind = next(kind for kind in kinds if kind != "null")
+    if spec.get("format") in {"date-time", "uri"}:
+        kind = {"date-time": "date-time", "uri": "URL"}[spec["format"]]
+    if spec.get("secret"):
+        kind += ", secret"
+    default = "" if spec.get("default") is None else f"`{_plain(spec['default'])}`"
+    if name in schema.get("required", ()):
+        default = "required"
+    return f"`{prefix}{name}`", kind, default, spec["description"]
 
 
 def _plain(value: object) -> str:
