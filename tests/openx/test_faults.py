@@ -10,6 +10,7 @@ import pytest
 from auditlogs_sandbox.faults import Cut, Fault
 from tests.end_to_end.tap_runs import sync
 from tests.openx.runs import STREAM, asked, config, ids, keys, true_keys
+from tests.support.raw_server import RawServer, answer
 from tests.support.secret_scan import leaks
 
 if t.TYPE_CHECKING:
@@ -89,13 +90,44 @@ def test_a_login_without_a_token_is_an_error(sandbox: Sandbox, body: bytes) -> N
     assert "login, step token" in run.log
 
 
-def test_the_redirect_of_the_login_is_read_and_never_followed(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("redirects", [1, 2, 3, 5])
+def test_the_redirects_of_the_login_are_read_one_by_one(sandbox: Sandbox, openx: OpenxSandbox, redirects: int) -> None:
+    openx.oauth2.redirects = redirects
     assert sync(config(sandbox, object_types=ORDERS)).exit_code == 0
+    assert len(asked(sandbox, "/login/follow")) == redirects - 1
     assert not asked(sandbox, "/login")
-    sandbox.faults.add(Fault(path="/authorize", status=302, headers={"Location": "https://example.com/?session=1"}))
+
+
+def test_a_login_of_endless_redirects_ends(sandbox: Sandbox, openx: OpenxSandbox) -> None:
+    openx.oauth2.redirects = 6
     run = sync(config(sandbox, object_types=ORDERS))
     assert run.exit_code == 1
-    assert "names no session_id" in run.log
+    assert "5 redirects in a row name no session_id" in run.log
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("https://example.com/?session=1", "'example.com' is not one of the settings"),
+        ("http://instance.example.com/", "is not one of the settings"),
+        ("file:///etc/passwd", "is not one of the settings"),
+    ],
+)
+def test_the_login_follows_no_redirect_to_another_host(sandbox: Sandbox, location: str, message: str) -> None:
+    sandbox.faults.add(Fault(path="/authorize", status=302, headers={"Location": location}))
+    run = sync(config(sandbox, object_types=ORDERS))
+    assert run.exit_code == 1
+    assert message in run.log
+    assert "Traceback" not in run.log
+
+
+@pytest.mark.parametrize("location", ["https://[::1/", "https://api.openx.com:port/"])
+def test_a_redirect_of_the_login_to_nonsense_is_an_error(sandbox: Sandbox, location: str) -> None:
+    with RawServer(answer(status=302, headers={"Location": location})) as server:
+        run = sync(config(sandbox, object_types=ORDERS, oauth2_url=server.url))
+    assert run.exit_code == 1
+    assert "Location is not a URL" in run.log
+    assert "Traceback" not in run.log
 
 
 @pytest.mark.parametrize("path", ["/audittrail", "/order", "signInWithPassword", "/login/consent", "/oauth2/v1/token"])

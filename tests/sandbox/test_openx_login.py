@@ -6,9 +6,10 @@ import hmac
 import time
 import typing as t
 from datetime import timedelta
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 import pytest
+import requests
 from oauthlib.common import generate_token  # type: ignore[import-untyped] # oauthlib ships no types
 from oauthlib.oauth2 import WebApplicationClient  # type: ignore[import-untyped] # oauthlib ships no types
 from requests_oauthlib import OAuth1Session  # type: ignore[import-untyped] # requests-oauthlib ships no types
@@ -18,8 +19,6 @@ from auditlogs_sandbox.vendors.openx import OpenxSandbox
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import requests
 
     from tests.sandbox.conftest import Clock
 
@@ -459,6 +458,17 @@ def test_authorize_redirects_to_a_page_that_is_of_no_use(oauth2: OAuth2, http: r
     assert parse_qs(urlsplit(location).query).keys() == {"session_id", "state"}
     page = http.get(location, timeout=30)
     assert (page.status_code, "session_id" in page.text) == (200, False)
+
+
+def test_authorize_may_redirect_several_times(oauth2: OAuth2, openx: OpenxSandbox, http: requests.Session) -> None:
+    openx.oauth2.redirects = 3
+    answer = oauth2.authorize()
+    for _ in range(2):
+        location = urljoin(answer.url, answer.headers["Location"])
+        assert "session_id" not in parse_qs(urlsplit(location).query)
+        assert requests.get(location, allow_redirects=False, timeout=30).status_code == 400, "without its cookie"
+        answer = http.get(location, allow_redirects=False, timeout=30)
+    assert parse_qs(urlsplit(answer.headers["Location"]).query).keys() == {"session_id", "state"}
 
 
 @pytest.mark.parametrize(

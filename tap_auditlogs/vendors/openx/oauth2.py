@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import typing as t
+from functools import cached_property
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
@@ -17,7 +18,7 @@ from tap_auditlogs.core.http.auth import lifetime_seconds
 from tap_auditlogs.vendors.openx.auth import LoginAuthenticator, keep_secret, sign_for_gateway
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.core.http import ApiResponse
+    from tap_auditlogs.core.http import ApiResponse, HttpClient
 
 # `expires_in` counts where it comes; how long a token lives is not public. A refused one is renewed anyway.
 DEFAULT_LIFETIME_SECONDS = 3600.0
@@ -26,7 +27,11 @@ SCOPE = "openid email profile api"
 LOGIN_ORIGIN = "https://login.openx.com"
 """Sent as `Origin`, as the vendor's own login page does; nothing is sent there."""
 
+MAX_REDIRECTS = 5
+"""From `/authorize` to the page whose URL has the session: the vendor's samples follow as many as there are."""
+
 _VERIFIER_LENGTH = 64
+_PORTS = {"https": 443, "http": 80}
 
 
 class GatewayAuthenticator(LoginAuthenticator):
@@ -56,7 +61,7 @@ class GatewayAuthenticator(LoginAuthenticator):
         identity = _text(ask(self._sign_in(), what), "idToken", what)
         what = "login, step authorize"
         challenge = pkce.create_code_challenge(verifier, code_challenge_method="S256")
-        session = _session_id(client.send(self._authorize(challenge), what=what, expect="redirect"), what)
+        session = self._open_session(client, challenge, what)
         what = "login, step session-info"
         scope = _text(ask(self._session_info(identity, session), what), "scope", what, is_secret=False)
         what = "login, step consent"
@@ -83,7 +88,28 @@ class GatewayAuthenticator(LoginAuthenticator):
     def _redirect_uri(self) -> str:
         return f"https://{self._settings['instance_host']}"
 
+    @cached_property
+    def _configured_origins(self) -> frozenset[tuple[str, str | None, int | None]]:
+        urls = (self._settings.get(name) for name in ("oauth2_url", "identity_url", "sso_url", "api_url"))
+        return frozenset(_origin(url) for url in (*urls, self._redirect_uri) if url)
+
     # The steps
+
+    def _open_session(self, client: HttpClient, challenge: str, what: str) -> str:
+        """Read the session id from where the vendor sends a browser; it may do so in several redirects."""
+        request = self._authorize(challenge)
+        for _ in range(MAX_REDIRECTS):
+            response = client.send(request, what=what, expect="redirect")
+            location = _location(response, what)
+            if session := parse_qs(urlsplit(location).query).get("session_id"):
+                return keep_secret(session[0])
+            if _origin(location) not in self._configured_origins:
+                host = urlsplit(location).hostname
+                msg = f"the redirect names no session_id, and its host {host!a:.80} is not one of the settings"
+                raise ProtocolError(msg, where=f"openx: {what}", status=response.status_code)
+            request = requests.Request("GET", location)
+        msg = f"{MAX_REDIRECTS} redirects in a row name no session_id"
+        raise ProtocolError(msg, where=f"openx: {what}")
 
     def _sign_in(self) -> requests.Request:
         return requests.Request(
@@ -140,13 +166,19 @@ def _login_headers(identity: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {identity}", "Origin": LOGIN_ORIGIN}
 
 
-def _session_id(response: ApiResponse, what: str) -> str:
-    """Read the session from where the vendor would send a browser. Nothing is sent there."""
-    location = urljoin(response.url, response.headers["Location"])
-    found = parse_qs(urlsplit(location).query).get("session_id")
-    if not found:
-        raise ProtocolError("the redirect names no session_id", where=f"openx: {what}", status=response.status_code)
-    return keep_secret(found[0])
+def _location(response: ApiResponse, what: str) -> str:
+    try:
+        location = urljoin(response.url, response.headers["Location"])
+        _origin(location)
+    except ValueError as error:
+        msg = "the redirect's Location is not a URL"
+        raise ProtocolError(msg, where=f"openx: {what}", status=response.status_code) from error
+    return location
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _object(response: ApiResponse, what: str) -> dict[str, t.Any]:

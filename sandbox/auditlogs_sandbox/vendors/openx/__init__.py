@@ -15,7 +15,7 @@ from auditlogs_sandbox.vendor import encode, json_response
 from auditlogs_sandbox.vendors.openx.account import Account
 from auditlogs_sandbox.vendors.openx.audit_trail import AuditTrail
 from auditlogs_sandbox.vendors.openx.oauth1 import OAuth1Login
-from auditlogs_sandbox.vendors.openx.oauth2 import OAuth2Login
+from auditlogs_sandbox.vendors.openx.oauth2 import FOLLOW_PATH, OAuth2Login
 from auditlogs_sandbox.vendors.openx.objects import FIRST_ID, Objects
 from auditlogs_sandbox.vendors.openx.paging import Listing, Paging
 from auditlogs_sandbox.vendors.openx.replies import RefusedError, read_query
@@ -47,6 +47,7 @@ class OpenxSandbox(MeteredSandbox):
     Attributes:
         account: The customer, the credentials and the sessions.
         auth_method: What `config` is made for.
+        oauth2: The current login and its levers.
         catalogue: The objects and when they changed.
         audit_trail: The history and its levers.
         listing: The lists and their levers.
@@ -71,13 +72,15 @@ class OpenxSandbox(MeteredSandbox):
         self.hourly_quota: int | None = None
         self._objects = objects
         self._hour = (0, 0)
-        oauth1, oauth2 = OAuth1Login(self.account), OAuth2Login(self.account)
+        self.oauth2 = oauth2 = OAuth2Login(self.account)
+        oauth1 = OAuth1Login(self.account)
         self._login: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("POST", "/sso/api/index/initiate"): oauth1.initiate,
             ("POST", "/sso/login/process"): oauth1.process,
             ("POST", "/sso/api/index/token"): oauth1.token,
             ("POST", "/identity/v1/accounts:signInWithPassword"): oauth2.sign_in,
             ("GET", "/oauth2/v1/authorize"): oauth2.authorize,
+            ("GET", FOLLOW_PATH): oauth2.follow,
             ("GET", "/login"): oauth2.login_page,
             ("GET", "/oauth2/v1/login/session-info"): oauth2.session_info,
             ("POST", "/oauth2/v1/login/consent"): oauth2.consent,

@@ -23,6 +23,9 @@ if t.TYPE_CHECKING:
 SCOPE: t.Final = "openid email profile api"
 LOGIN_ORIGIN: t.Final = "https://login.openx.com"
 
+FOLLOW_PATH: t.Final = "/oauth2/v1/login/follow"
+
+_LOGIN_COOKIE: t.Final = "openx_login"
 _CHALLENGE: t.Final = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256 without its padding
 _VERIFIER: t.Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636, 4.1
 _BEARER: t.Final = "Bearer"
@@ -39,9 +42,14 @@ class _Authorization:
 
 
 class OAuth2Login:
-    """Answers the five steps."""
+    """Answers the five steps.
+
+    Attributes:
+        redirects: How many redirects lead from `/authorize` to the login page; the vendor's samples follow any number.
+    """
 
     def __init__(self, account: Account) -> None:
+        self.redirects = 1
         self._account = account
         self._id_tokens: set[str] = set()
         self._authorizations: dict[str, _Authorization] = {}
@@ -93,7 +101,26 @@ class OAuth2Login:
             return _error("invalid_request", f"wrong or missing: {', '.join(wrong)}")
         session = self._account.make_secret("session_id")
         self._authorizations[session] = _Authorization(sent["code_challenge"], sent["redirect_uri"], sent["scope"])
-        query = urlencode({"session_id": session, "state": sent["state"]})
+        return self._redirect(session, sent["state"], request, self.redirects - 1)
+
+    def follow(self, request: Request) -> Response:
+        """Answer a redirect in between, which needs the cookie that the one before has set."""
+        session = request.cookies.get(_LOGIN_COOKIE, "")
+        left = request.args.get("left", "")
+        if session not in self._authorizations or not left.isdecimal():
+            return _error("invalid_request", "no login is under way")
+        return self._redirect(session, request.args.get("state", ""), request, int(left) - 1)
+
+    @staticmethod
+    def _redirect(session: str, state: str, request: Request, left: int) -> Response:
+        if left > 0:
+            response = Response(status=302)
+            response.headers["Location"] = (
+                f"{request.root_path}{FOLLOW_PATH}?{urlencode({'left': left, 'state': state})}"
+            )
+            response.set_cookie(_LOGIN_COOKIE, session, path="/", httponly=True)
+            return response
+        query = urlencode({"session_id": session, "state": state})
         return Response(status=302, headers={"Location": f"{request.root_url.rstrip('/')}/login?{query}"})
 
     @staticmethod
