@@ -134,7 +134,8 @@ def _to_integer(value: object) -> int:
             integer = value
         case str() if re.fullmatch(r"[+-]?\d{1,19}", value, re.ASCII):
             integer = int(value)
-        case Decimal() if value.is_finite() and value == value.to_integral_value() and abs(value) < 2**63:
+        # The range first: `int` of 1e1000000 would have a million digits.
+        case Decimal() if -(2**63) <= value < 2**63 and value == value.to_integral_value():
             integer = int(value)
         case _:
             raise ValueError

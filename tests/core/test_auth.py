@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
-from tap_auditlogs.core.http import Token, TokenAuthenticator
+from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
+from tap_auditlogs.core.http import Token, TokenAuthenticator, oauth2_token, token_text
 from tap_auditlogs.core.redaction import redact
 from tests.core.conftest import get, make_client
 from tests.support.raw_server import answer, json_answer
@@ -18,6 +18,7 @@ from tests.support.raw_server import answer, json_answer
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_auditlogs.core.http import ApiResponse
     from tests.core.conftest import StartServer
     from tests.support.raw_server import Talk
 
@@ -212,3 +213,30 @@ def test_a_token_is_masked_from_the_moment_it_is_there() -> None:
     assert redact("the t0k3n-of-a-kind") == "the t0k3n-of-a-kind"
     tokens.current()
     assert redact("the t0k3n-of-a-kind") == "the ***"
+
+
+# What a login's answer says.
+
+
+def oauth2_answer(start_server: StartServer, payload: object) -> ApiResponse:
+    return get(make_client(), start_server(json_answer(payload)).url)
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "lifetime"),
+    [
+        *((60, 60.0), ("60", 60.0), (0.5, 0.5), (10**400, 365 * 86_400.0), ("9" * 400, 365 * 86_400.0)),
+        *((0, 3600.0), (-1, 3600.0), (None, 3600.0), (True, 3600.0), ([60], 3600.0), ("soon", 3600.0), ("nan", 3600.0)),
+    ],
+)
+def test_a_token_lives_as_long_as_the_answer_says_if_that_is_usable(
+    start_server: StartServer, expires_in: object, lifetime: float
+) -> None:
+    answer = oauth2_answer(start_server, {"access_token": "t0ken!", "expires_in": expires_in})
+    assert oauth2_token(answer, where="acme: login", default_lifetime=3600.0) == Token("t0ken!", lifetime)
+
+
+@pytest.mark.parametrize("payload", [[], "x", None, {}, {"a": None}, {"a": []}, {"a": {"b": ""}}, {"a": {"b": 5}}])
+def test_an_answer_without_a_token_is_an_error_that_names_it(start_server: StartServer, payload: object) -> None:
+    with pytest.raises(ProtocolError, match=r"acme: login: the answer holds no b \(HTTP 200"):
+        token_text(oauth2_answer(start_server, payload), "a", "b", where="acme: login")

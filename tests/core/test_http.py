@@ -7,6 +7,8 @@ import json
 import logging
 import time
 import typing as t
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -471,3 +473,31 @@ def test_a_proxy_cannot_hold_the_run_up(
     with pytest.raises(ApiError, match="no complete answer"):
         get(make_client(timeout=0.3, max_wait=0), "http://acme.invalid/events")
     assert time.monotonic() - started < 2.0
+
+
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 1900 00:00:00 GMT"])
+def test_a_date_that_no_clock_can_show_is_ignored(start_server: StartServer, date: str) -> None:
+    client = make_client()
+    get(client, start_server(answer("{}", headers={"Date": date})).url)
+    assert not client.clock.is_known
+    assert client.server_time() + timedelta(days=180) > datetime.now(UTC)
+
+
+HEADERS = (
+    *("Date", "Retry-After", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding"),
+    *("Connection", "Location", "Set-Cookie"),
+)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize(
+    "value", ["", "-1", "9" * 400, "9" * 5000, "1e400", "nan", "\xb2\xb9", ", ,", "Fri, 31 Dec 9999 23:59:59 -2359"]
+)
+def test_whatever_a_header_says_there_is_an_answer_or_an_error_that_explains_itself(
+    start_server: StartServer, value: str, status: int
+) -> None:
+    for name in HEADERS:
+        client = make_client(timeout=0.2, max_wait=0)
+        server = start_server(answer("{}", status, {name: value}))
+        with suppress(ApiError):  # any other exception would be a header's value used unchecked
+            assert get(client, server.url).json() == {}

@@ -1,6 +1,6 @@
 """HTTP as every vendor needs it: one session, timeouts, retries, pacing, and nothing secret in a message."""
 
-from tap_auditlogs.core.http.auth import BearerAuthenticator, Token, TokenAuthenticator
+from tap_auditlogs.core.http.auth import BearerAuthenticator, Token, TokenAuthenticator, oauth2_token, token_text
 from tap_auditlogs.core.http.client import HttpClient, HttpOptions
 from tap_auditlogs.core.http.clock import ServerClock
 from tap_auditlogs.core.http.files import FileClient
@@ -17,4 +17,6 @@ __all__ = [
     "Throttle",
     "Token",
     "TokenAuthenticator",
+    "oauth2_token",
+    "token_text",
 ]

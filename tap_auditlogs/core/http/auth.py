@@ -7,16 +7,19 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass
+from decimal import Decimal
 
 from requests.auth import AuthBase
 
-from tap_auditlogs.core.errors import CredentialsError
+from tap_auditlogs.core.errors import CredentialsError, ProtocolError
 from tap_auditlogs.core.redaction import redact
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     import requests
+
+    from tap_auditlogs.core.http.response import ApiResponse
 
 _RENEW_EARLY_SECONDS = 60.0
 _LONGEST_LIFETIME = 365 * 86_400.0
@@ -59,20 +62,50 @@ class Token:
     lifetime_seconds: float
 
 
-def lifetime_seconds(told: object, *, default: float) -> float:
-    """Read how long a token lives, as OAuth 2.0 servers tell it in `expires_in`.
+def token_text(answer: ApiResponse, *path: str, where: str) -> str:
+    """Return a text, such as a token, from the JSON of a login's answer.
 
     Args:
-        told: The value; some servers send a number as text, some nothing.
-        default: What to assume where there is no usable value.
+        answer: The answer.
+        *path: The keys that lead to the text.
+        where: The vendor and the step of the login, for messages.
 
-    Returns:
-        Seconds, more than none and at most a year.
+    Raises:
+        ProtocolError: If there is no text in this place, or an empty one.
     """
-    try:
-        seconds = float(t.cast("str", told))
-    except (TypeError, ValueError):
+    value = answer.json()
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(value, str) or not value:
+        raise ProtocolError(f"the answer holds no {path[-1]}", where=where, answer=answer.describe())
+    return value
+
+
+def oauth2_token(answer: ApiResponse, *, where: str, default_lifetime: float) -> Token:
+    """Return the token of an OAuth 2.0 token answer.
+
+    Args:
+        answer: The answer, with `access_token` and perhaps `expires_in`.
+        where: The vendor and the step of the login, for messages.
+        default_lifetime: Seconds, where the answer names no usable number of them.
+
+    Raises:
+        ProtocolError: If there is no token in the answer.
+    """
+    value = token_text(answer, "access_token", where=where)
+    return Token(value, _lifetime_seconds(answer.json().get("expires_in"), default=default_lifetime))
+
+
+def _lifetime_seconds(told: object, *, default: float) -> float:
+    """Read `expires_in`, which some servers send as text; nothing usable means the default."""
+    if isinstance(told, bool) or not isinstance(told, int | float | Decimal | str):
         return default
+    try:
+        seconds = float(told)
+    except ValueError:
+        return default
+    except OverflowError:  # an integer of hundreds of digits
+        return _LONGEST_LIFETIME
     return min(seconds, _LONGEST_LIFETIME) if seconds > 0 else default
 
 

@@ -10,6 +10,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_PLAUSIBLE_YEARS = range(1970, 2200)
+"""Times outside would also overflow when a look-back or a tolerance is applied to them."""
+
+
 class ServerClock:
     """Keeps how far the vendor's clock is from this machine's. Clients of one vendor may share one.
 
@@ -39,7 +43,7 @@ class ServerClock:
             headers: Of the answer.
         """
         told = parse_http_date(headers.get("Date", ""))
-        if told is not None:
+        if told is not None and told.year in _PLAUSIBLE_YEARS:
             self._offset = told - datetime.now(UTC)
             self.is_known = True
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import base64
-import math
 import typing as t
 
 import requests
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError
-from tap_auditlogs.core.http import HttpClient, HttpOptions, Token, TokenAuthenticator
+from tap_auditlogs.core.errors import ApiError, CredentialsError
+from tap_auditlogs.core.http import HttpClient, HttpOptions, Token, TokenAuthenticator, oauth2_token
 from tap_auditlogs.core.redaction import redact
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.core.http import ApiResponse
     from tap_auditlogs.core.vendor import Settings
 
 # Vendor page on authentication: a token lives one hour. The page's own sample token lives one minute, so that
 # `expires_in` counts where it comes.
 DEFAULT_LIFETIME_SECONDS = 3600.0
-_LONGEST_LIFETIME_SECONDS = 86_400.0
 
 _WHAT = "token request"
 
@@ -39,7 +36,6 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
         self._key = _encoded_key(settings)
         redact.add(self._key)
         self._client = HttpClient("index_exchange", options)
-        self._refusal: CredentialsError | None = None
 
     def fetch_token(self) -> Token:
         """Ask for a token.
@@ -51,8 +47,6 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
             CredentialsError: If the key is not accepted.
             ApiError: If there is none to be had.
         """
-        if self._refusal is not None:  # asking again for each stream could lock the client out
-            raise self._refusal
         request = requests.Request(
             "POST",
             self._url,
@@ -65,37 +59,17 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
             # Keycloak tells a wrong client with 400 or 401; which of them is not on the vendor's page.
             if error.status not in {400, 401}:
                 raise
-            self._refusal = CredentialsError(
+            raise CredentialsError(
                 "the client key is not accepted",
                 where=f"index_exchange: {_WHAT}",
                 answer=f"HTTP {error.status}",
                 status=error.status,
                 advice="Check index_exchange.client_key, or client_id and client_secret: wrong or revoked",
-            )
-            raise self._refusal from error
-        return _token(response)
+            ) from error
+        return oauth2_token(response, where=f"index_exchange: {_WHAT}", default_lifetime=DEFAULT_LIFETIME_SECONDS)
 
 
 def _encoded_key(settings: Settings) -> str:
     if "client_key" in settings:
         return t.cast("str", settings["client_key"]).strip()
     return base64.b64encode(f"{settings['client_id']}:{settings['client_secret']}".encode()).decode()
-
-
-def _token(response: ApiResponse) -> Token:
-    answer = response.json()
-    value = answer.get("access_token") if isinstance(answer, dict) else None
-    if not isinstance(value, str) or not value:
-        msg = "the answer holds no access_token"
-        raise ProtocolError(msg, where=f"index_exchange: {_WHAT}", answer=response.describe())
-    return Token(value, _lifetime(answer.get("expires_in")))
-
-
-def _lifetime(expires_in: object) -> float:
-    try:
-        seconds = float(t.cast("str", expires_in))
-    except (TypeError, ValueError):
-        return DEFAULT_LIFETIME_SECONDS
-    if not math.isfinite(seconds) or seconds <= 0:
-        return DEFAULT_LIFETIME_SECONDS
-    return min(seconds, _LONGEST_LIFETIME_SECONDS)

@@ -13,12 +13,11 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import requests
 
 from tap_auditlogs.core.errors import ProtocolError
-from tap_auditlogs.core.http import Token
-from tap_auditlogs.core.http.auth import lifetime_seconds
+from tap_auditlogs.core.http import oauth2_token, token_text
 from tap_auditlogs.vendors.openx.auth import LoginAuthenticator, keep_secret, sign_for_gateway
 
 if t.TYPE_CHECKING:
-    from tap_auditlogs.core.http import ApiResponse, HttpClient
+    from tap_auditlogs.core.http import ApiResponse, HttpClient, Token
 
 # `expires_in` counts where it comes; how long a token lives is not public. A refused one is renewed anyway.
 DEFAULT_LIFETIME_SECONDS = 3600.0
@@ -54,22 +53,18 @@ class GatewayAuthenticator(LoginAuthenticator):
         pkce = WebApplicationClient(self._settings["client_id"])
         verifier = keep_secret(pkce.create_code_verifier(_VERIFIER_LENGTH))
 
-        def ask(request: requests.Request, what: str) -> dict[str, t.Any]:
-            return _object(client.send(request, what=what), what)
+        def ask(request: requests.Request, what: str, name: str) -> str:
+            return token_text(client.send(request, what=what), name, where=f"openx: {what}")
 
-        what = "login, step sign-in"
-        identity = _text(ask(self._sign_in(), what), "idToken", what)
+        identity = keep_secret(ask(self._sign_in(), "login, step sign-in", "idToken"))
         what = "login, step authorize"
         challenge = pkce.create_code_challenge(verifier, code_challenge_method="S256")
         session = self._open_session(client, challenge, what)
-        what = "login, step session-info"
-        scope = _text(ask(self._session_info(identity, session), what), "scope", what, is_secret=False)
-        what = "login, step consent"
-        code = _text(ask(self._consent(identity, session, scope), what), "code", what)
+        scope = ask(self._session_info(identity, session), "login, step session-info", "scope")
+        code = keep_secret(ask(self._consent(identity, session, scope), "login, step consent", "code"))
         what = "login, step token"
-        answer = ask(self._exchange(code, verifier), what)
-        lifetime = lifetime_seconds(answer.get("expires_in"), default=DEFAULT_LIFETIME_SECONDS)
-        return Token(_text(answer, "access_token", what), lifetime)
+        answer = client.send(self._exchange(code, verifier), what=what)
+        return oauth2_token(answer, where=f"openx: {what}", default_lifetime=DEFAULT_LIFETIME_SECONDS)
 
     def sign(self, request: requests.PreparedRequest, token: str) -> None:
         """Put the token into a request, with the name of the instance.
@@ -179,17 +174,3 @@ def _location(response: ApiResponse, what: str) -> str:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
-
-
-def _object(response: ApiResponse, what: str) -> dict[str, t.Any]:
-    payload = response.json()
-    if not isinstance(payload, dict):
-        raise ProtocolError("the answer is no object", where=f"openx: {what}", answer=response.describe())
-    return payload
-
-
-def _text(answer: dict[str, t.Any], name: str, what: str, *, is_secret: bool = True) -> str:
-    value = answer.get(name)
-    if not isinstance(value, str) or not value:
-        raise ProtocolError(f"the answer holds no {name}", where=f"openx: {what}")
-    return keep_secret(value) if is_secret else value

@@ -6,8 +6,7 @@ import typing as t
 
 import requests
 
-from tap_auditlogs.core.errors import ProtocolError
-from tap_auditlogs.core.http import Throttle, Token, TokenAuthenticator
+from tap_auditlogs.core.http import Throttle, Token, TokenAuthenticator, token_text
 
 if t.TYPE_CHECKING:
     from tap_auditlogs.core.http import HttpClient
@@ -67,11 +66,7 @@ class SessionAuthenticator(TokenAuthenticator):
             json={"auth": {"username": self._settings["username"], "password": self._settings["password"]}},
         )
         response = self._client.send(request, what=WHAT, authenticated=False)
-        payload = response.json()
-        envelope = payload.get("response") if isinstance(payload, dict) else None
-        token = envelope.get("token") if isinstance(envelope, dict) else None
-        if not isinstance(token, str) or not token:
-            raise ProtocolError("the answer holds no token", where=f"xandr: {WHAT}", answer=response.describe())
+        token = token_text(response, "response", "token", where=f"xandr: {WHAT}")
         return Token(token, TOKEN_LIFETIME_SECONDS)
 
     def sign(self, request: requests.PreparedRequest, token: str) -> None:
