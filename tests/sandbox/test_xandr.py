@@ -204,6 +204,7 @@ def test_an_account_can_be_off(
 def test_errors_can_have_a_status_of_their_own(client: Client, xandr: XandrSandbox) -> None:
     xandr.errors_by_status = True
     xandr.change_log.unreadable_services.add("deal")
+    xandr.change_log.missing_object = "status_422"
     statuses = {
         401: client.http.get(f"{client.url}/advertiser", timeout=30),
         403: client.get("change-log", service="deal", resource_id=1),
@@ -217,6 +218,25 @@ def test_errors_can_have_a_status_of_their_own(client: Client, xandr: XandrSandb
         assert "error_id" in answer.json()["response"]
 
 
+@pytest.mark.parametrize("by_status", [False, True])
+def test_what_is_gone_answers_as_recorded(client: Client, xandr: XandrSandbox, *, by_status: bool) -> None:
+    xandr.errors_by_status = by_status
+    for service in ("creative", "line-item"):
+        for number in range(1, 6):
+            answer = client.get("change-log", service=service, resource_id=number)
+            assert answer.status_code == 200
+            envelope = answer.json()["response"]
+            assert (envelope["error_id"], envelope["error"], envelope["error_code"]) == (
+                "SYNTAX",
+                "resource not found",
+                None,
+            )
+            assert "status" not in envelope
+            assert envelope["dbg_info"]["output_term"] == "not_found"
+    envelope = client.get("placement", publisher_id=7).json()["response"]
+    assert (envelope["error"], envelope["error_code"]) == ("publisher id not found: 7", "NOTFOUND_PUBLISHER")
+
+
 # How much may be asked.
 
 
@@ -226,7 +246,8 @@ def test_a_throttled_user_is_told_to_wait(client: Client, xandr: XandrSandbox) -
     answer = client.get("advertiser")
     assert {"x-ratelimit-code", "x-ratelimit-count", "x-an-user-id"} <= {name.lower() for name in answer.headers}
     assert 58 <= int(answer.headers["Retry-After"]) <= 60
-    assert answer.content == b""
+    assert answer.headers["x-ratelimit-code"] == "429"
+    assert answer.json()["response"]["error_code"] == "RATE_EXCEEDED"
     assert xandr.throttle.refusals == 3
     xandr.throttle = None
     assert client.get("advertiser").status_code == 200

@@ -15,7 +15,7 @@ moves when the sweep ends. What the state holds does not grow with the number of
 
 from tap_auditlogs.core.sweep.offsets import OffsetPage, read_by_offset
 from tap_auditlogs.core.sweep.plan import Listed, Outcome, Rules
-from tap_auditlogs.core.sweep.stream import Ask, Reading, SweepStream, SweptStream, UnsupportedTypeError
+from tap_auditlogs.core.sweep.stream import Ask, Reading, SweepStream, SweptStream, UnsupportedTypeError, name_objects
 
 __all__ = [
     "Ask",
@@ -27,5 +27,6 @@ __all__ = [
     "SweepStream",
     "SweptStream",
     "UnsupportedTypeError",
+    "name_objects",
     "read_by_offset",
 ]

@@ -180,13 +180,16 @@ class Sweep:
 
     @property
     def is_refused(self) -> bool:
-        """Whether no object could be read. One alone, outside a full scan, says nothing of its type."""
-        return self.refused > (0 if self.full else 1) and self.read == 0
+        """Whether no object could be read. One alone, outside a full scan, says nothing about its type."""
+        return self.refused + self.unknown > (0 if self.full else 1) and self.read == 0
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the vendor has not understood a single question."""
-        return self.unknown > 0 and self.read == 0 and self.refused == 0
+        """Whether a full scan found no object about which the vendor understood the question.
+
+        A type that is swept by what has changed was understood before.
+        """
+        return self.full and self.unknown > 0 and self.read == 0 and self.refused == 0
 
     def wants_object(self, listed: Listed) -> bool:
         """Say whether an object is to be asked.

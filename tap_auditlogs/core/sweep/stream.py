@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.state import Bookmark
 
 _UNKNOWN_ENOUGH = 5
+_SAMPLE = 5
 """After so many objects, and no other answer, the type counts as unknown: asking thousands more would be of no use."""
 
 _NAMED_OBJECTS = 20
@@ -314,6 +315,7 @@ class _TypeSweep:
         progress = ProgressLog(self._logger, self._object_type, len(asks))
         outcomes: dict[str, Outcome] = {}
         refused: list[int] = []
+        sampled = False
         for reading in self._parent.read_objects(self._object_type, asks, self._workers):
             for track in tracks:
                 self._note_failure(track, reading)
@@ -327,17 +329,29 @@ class _TypeSweep:
                     refused.append(reading.object_id)
                 outcomes = {}
                 progress.count()
-                if self._is_unknown(tracks, _UNKNOWN_ENOUGH):
-                    break
+                if not sampled and self._is_unknown(tracks, _UNKNOWN_ENOUGH):
+                    sampled = True
+                    if self._is_sample_unknown(asks, behind=reading.object_id):
+                        break
         if self._is_unknown(tracks, 1):
             self._skip(tracks, UnsupportedTypeError("the vendor does not understand the question for its history"))
             return
         self._warn_of_refused(refused, len(asks))
         self._complete(tracks)
 
-    @staticmethod
-    def _is_unknown(tracks: Sequence[Track], least: int) -> bool:
+    def _is_unknown(self, tracks: Sequence[Track], least: int) -> bool:
+        """Whether nothing but listed objects has been asked, and none of them was understood."""
+        if self._parent.configured_ids(self._object_type):
+            return False
         return all(track.sweep.is_unknown and track.sweep.unknown >= least for track in tracks)
+
+    def _is_sample_unknown(self, asks: Sequence[Ask], *, behind: int) -> bool:
+        """Ask a few objects spread over those still to come: the first ones alone say nothing about the type."""
+        left = [ask for ask in asks if ask.object_id > behind]
+        positions = {round(step * (len(left) - 1) / (_SAMPLE - 1)) for step in range(_SAMPLE)} if left else set()
+        sample = [left[position] for position in sorted(positions)]
+        with closing(self._parent.read_objects(self._object_type, sample, self._workers)) as readings:
+            return all(set(reading.outcomes.values()) == {Outcome.UNKNOWN} for reading in readings)
 
     def _write(self, track: Track, reading: Reading) -> Iterator[list[Record]]:
         records = reading.records.get(track.stream)
@@ -381,12 +395,16 @@ class _TypeSweep:
 
     def _warn_of_refused(self, refused: Sequence[int], asked: int) -> None:
         if refused:
-            named = ", ".join(map(str, refused[:_NAMED_OBJECTS]))
             self._logger.warning(
-                "%s: %d of %d objects were refused and are skipped: %s%s.",
+                "%s: %d of %d objects were refused and are skipped: %s.",
                 self._object_type,
                 len(refused),
                 asked,
-                named,
-                ", ..." if len(refused) > _NAMED_OBJECTS else "",
+                name_objects(refused),
             )
+
+
+def name_objects(ids: Sequence[int]) -> str:
+    """Return the first ids as text for a message."""
+    named = ", ".join(map(str, ids[:_NAMED_OBJECTS]))
+    return named + (", ..." if len(ids) > _NAMED_OBJECTS else "")

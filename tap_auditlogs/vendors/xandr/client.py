@@ -79,6 +79,9 @@ def check_answer(response: ApiResponse) -> None:
     if envelope.get("error_code") == "RATE_EXCEEDED":
         raise _throttled(response)
     error_id = envelope.get("error_id")
+    if _is_not_found(envelope):
+        answer = f"the vendor says: {_quote(error_id)} {_quote(envelope.get('error'))}"
+        raise RefusedError("this is not there", where=_WHERE, answer=answer, status=response.status_code)
     answer = f"the vendor says: {_quote(error_id)} {_quote(envelope.get('error'))}"
     status = response.status_code
     match error_id:
@@ -102,6 +105,16 @@ def check_answer(response: ApiResponse) -> None:
             raise TransientError("the server has a problem", where=_WHERE, answer=answer, status=status)
         case _:
             return  # judged by its HTTP status
+
+
+def _is_not_found(envelope: dict[str, t.Any]) -> bool:
+    """Tell an object that is gone from a request that is malformed: recorded answers give both as SYNTAX."""
+    details = envelope.get("dbg_info")
+    return (
+        (isinstance(details, dict) and details.get("output_term") == "not_found")
+        or str(envelope.get("error_code")).startswith("NOTFOUND")
+        or "not found" in str(envelope.get("error")).lower()
+    )
 
 
 def check_status(response: ApiResponse) -> None:

@@ -7,14 +7,15 @@ import typing as t
 from datetime import datetime, timedelta
 
 from tap_auditlogs.core.errors import ProtocolError, RefusedError
-from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError
+from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError, name_objects
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.services import LOCAL_TIME_SERVICES, PARENTS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    import logging
+    from collections.abc import Iterator, Sequence
 
     from tap_auditlogs.vendors.xandr.paginator import Reader, Row
 
@@ -24,13 +25,9 @@ _LARGEST_ZONE = timedelta(hours=24)
 class Lister:
     """Lists objects with their times of modification, through their parents where a service wants that."""
 
-    def __init__(self, reader: Reader) -> None:
-        """Keep the reader.
-
-        Args:
-            reader: Reads the pages.
-        """
+    def __init__(self, reader: Reader, logger: logging.Logger) -> None:
         self._reader = reader
+        self._logger = logger
 
     def list_objects(self, service: str, since: str | None, workers: Workers) -> Iterator[Listed]:
         """List the objects of a service.
@@ -58,18 +55,37 @@ class Lister:
 
     def _list_by_parents(self, service: str, since: str | None, workers: Workers) -> Iterator[Listed]:
         """Ask each parent. Every one: a child's change does not show at its parent."""
-        refusals: list[RefusedError] = []
+        refusal: RefusedError | None = None
+        listed_any = False
         for parameter, parent in PARENTS[service]:
             try:
                 parents = self._list(parent, {}, None)
             except RefusedError as error:  # a buyer has no publishers, a seller no advertisers
-                refusals.append(error)
+                refusal = refusal or error
                 continue
+            refused: list[int] = []
             jobs = (workers.submit(self._list, service, {parameter: listed.id}, since) for listed in parents)
-            for job in look_ahead(jobs, workers.window):
-                yield from job.result()
-        if len(refusals) == len(PARENTS[service]):
-            raise refusals[0]
+            for listed, job in zip(parents, look_ahead(jobs, workers.window), strict=True):
+                try:
+                    yield from job.result()
+                except RefusedError as error:  # says nothing about the other parents
+                    refused.append(listed.id)
+                    refusal = refusal or error
+            listed_any |= len(refused) < len(parents) or not parents
+            if refused:
+                self._warn_of_refused(service, parent, refused, len(parents))
+        if refusal is not None and not listed_any:
+            raise refusal
+
+    def _warn_of_refused(self, service: str, parent: str, refused: Sequence[int], asked: int) -> None:
+        self._logger.warning(
+            "%s: %d of %d objects of %s were refused or are gone, and what belongs to them is not listed: %s.",
+            service,
+            len(refused),
+            asked,
+            parent,
+            name_objects(refused),
+        )
 
     def _list(self, service: str, scope: dict[str, int], since: str | None) -> list[Listed]:
         # Vendor pages on API semantics and best practices: these options work with every list.

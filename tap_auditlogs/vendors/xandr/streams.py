@@ -121,7 +121,7 @@ class ChangeLog(TransactionStream, SweepStream):
         Returns:
             The objects.
         """
-        return Lister(self._reader).list_objects(object_type, since, workers)
+        return Lister(self._reader, self.logger).list_objects(object_type, since, workers)
 
     def read_objects(self, object_type: str, asks: Sequence[Ask], workers: Workers) -> Iterator[Reading]:
         """Read the transactions of objects, and the details of those transactions.

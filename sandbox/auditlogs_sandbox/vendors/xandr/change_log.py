@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from werkzeug.datastructures import MultiDict
 
-from auditlogs_sandbox.vendors.xandr.replies import Parameters, RefusedError, success, syntax_error
+from auditlogs_sandbox.vendors.xandr.replies import NotFoundError, Parameters, RefusedError, success, syntax_error
 from auditlogs_sandbox.vendors.xandr.services import SERVICES
 from auditlogs_sandbox.vendors.xandr.transactions import is_by_admin, is_by_plugin
 
@@ -47,7 +47,8 @@ class ChangeLog:
         bounds: Whether `min_timestamp` and `max_timestamp` belong to what they bound; no page tells.
         unreadable: Objects, as service and id, whose log the user may not read.
         unreadable_services: Services whose log the user may not read.
-        missing_object: What the log of an object that does not exist or is deleted is; no page tells.
+        missing_object: What the log of an object that does not exist or is deleted is; other services have been
+            recorded to say `not_found`, the change log has not.
     """
 
     def __init__(self, transactions: Transactions) -> None:
@@ -56,7 +57,7 @@ class ChangeLog:
         self.bounds: t.Literal["exclusive", "inclusive"] = "exclusive"
         self.unreadable: set[tuple[str, int]] = set()
         self.unreadable_services: set[str] = set()
-        self.missing_object: t.Literal["error", "empty"] = "error"
+        self.missing_object: t.Literal["not_found", "status_422", "empty"] = "not_found"
 
     def visible(self, item: TrackedObject) -> list[Transaction]:
         """Give what is still kept of an object's log.
@@ -153,8 +154,9 @@ class ChangeLog:
             return item
         if self.missing_object == "empty":
             return None
-        # A public client reports 422 for a missing object where 404 would be expected.
-        raise RefusedError("SYNTAX", f"{service} {identifier} does not exist", status=422)
+        if self.missing_object == "status_422":  # as a public client reports
+            raise RefusedError("SYNTAX", f"{service} {identifier} does not exist", status=422)
+        raise NotFoundError(service, identifier)
 
     def _select(self, item: TrackedObject | None, sent: Parameters) -> list[Transaction]:
         order = sent.text("sort", _DESCENDING)

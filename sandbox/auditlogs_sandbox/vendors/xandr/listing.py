@@ -5,7 +5,8 @@ from __future__ import annotations
 import typing as t
 
 from auditlogs_sandbox.vendors.xandr.objects import shown_modified
-from auditlogs_sandbox.vendors.xandr.replies import Parameters, RefusedError, success, syntax_error
+from auditlogs_sandbox.vendors.xandr.replies import NotFoundError, Parameters, RefusedError, success, syntax_error
+from auditlogs_sandbox.vendors.xandr.services import SERVICES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ class Listing:
     Attributes:
         objects: The objects.
         unlistable_services: Services whose objects the user may not list.
+        unreadable_parents: Objects, as service and id, whose children the user may not list.
         min_id_inclusive: Whether `min_id` belongs to what it bounds; no page tells.
         single_as_object: Whether one result comes as an object under the singular key, as public clients expect.
     """
@@ -39,6 +41,7 @@ class Listing:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.unlistable_services: set[str] = set()
+        self.unreadable_parents: set[tuple[str, int]] = set()
         self.min_id_inclusive = True
         self.single_as_object = True
 
@@ -107,6 +110,8 @@ class Listing:
         # "On or after", says the page; the time is compared as the service writes it, local or not.
         since = sent.moment("min_last_modified")
         wanted = {name: sent.number(name, 0) for name in scopes}
+        for name, identifier in wanted.items():
+            self._check_parent(name, identifier)
         field, _, direction = sent.text("sort", "id.asc").partition(".")
         if field not in _SORT_KEYS or direction not in {"asc", "desc"}:
             raise syntax_error("sort must be id or last_modified with .asc or .desc")
@@ -118,6 +123,14 @@ class Listing:
             and (since is None or shown_modified(item) >= since)
         ]
         return sorted(found, key=_SORT_KEYS[field], reverse=direction == "desc")
+
+    def _check_parent(self, parameter: str, identifier: int) -> None:
+        parent = parameter.removesuffix("_id").replace("_", "-")
+        found = self.objects.catalogue.find(parent, identifier) if parent in SERVICES else None
+        if parent in SERVICES and (found is None or found.deleted):
+            raise NotFoundError(parent, identifier)
+        if (parent, identifier) in self.unreadable_parents:
+            raise RefusedError("UNAUTH", f"User is not permitted to read {parent} {identifier}")
 
     def _candidates(self, service: Service, wanted: dict[str, int]) -> list[TrackedObject]:
         live = self.objects.catalogue.live(service.name)

@@ -53,6 +53,27 @@ class RefusedError(Exception):
         return json_response(encode({"response": body}), self.status if by_status else 200)
 
 
+class NotFoundError(RefusedError):
+    """An object or a parent is gone: recorded answers of the vendor say SYNTAX, with HTTP 200 and no `status`."""
+
+    def __init__(self, service: str, identifier: int) -> None:
+        if service == "publisher":
+            super().__init__("SYNTAX", f"publisher id not found: {identifier}", code="NOTFOUND_PUBLISHER", status=200)
+        else:
+            super().__init__("SYNTAX", "resource not found", status=200)
+
+    def response(self, *, by_status: bool) -> Response:  # noqa: ARG002 - never told by the HTTP status
+        """Answer with the error."""
+        body = {
+            "error_id": self.error_id,
+            "error": str(self),
+            "error_description": None,
+            "error_code": self.code,
+            "dbg_info": {"warnings": [], "version": "1.18.2024", "output_term": "not_found"},
+        }
+        return json_response(encode({"response": body}))
+
+
 def syntax_error(text: str) -> RefusedError:
     """Say that a request is malformed.
 

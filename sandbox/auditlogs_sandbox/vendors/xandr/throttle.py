@@ -7,7 +7,10 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from werkzeug.wrappers import Response
+from auditlogs_sandbox.vendor import encode, json_response
+
+if t.TYPE_CHECKING:
+    from werkzeug.wrappers import Response
 
 USER_LIMIT: t.Final = 429
 SERVICE_LIMIT: t.Final = 503
@@ -41,7 +44,7 @@ class Throttle:
         """Count a request.
 
         Returns:
-            The refusal when it is one too many. It has headers only: today's vendor pages show no body.
+            The refusal when it is one too many.
         """
         now = time.monotonic()
         if now - self._begin >= self.window_seconds:
@@ -50,8 +53,17 @@ class Throttle:
         if self._count <= self.limit:
             return None
         self.refusals += 1
-        response = Response(status=self.status)
-        response.headers["x-ratelimit-code"] = "2" if self.status == SERVICE_LIMIT else "0"
+        body = {
+            "response": {
+                "error_id": "SYSTEM",
+                "error": "You have exceeded your request limit",
+                "error_description": "Try again later",
+                "error_code": "RATE_EXCEEDED",
+            }
+        }
+        response = json_response(encode(body), self.status)
+        # Vendor page on throttling: the code is the HTTP code.
+        response.headers["x-ratelimit-code"] = str(SERVICE_LIMIT if self.status == SERVICE_LIMIT else USER_LIMIT)
         response.headers["x-ratelimit-count"] = str(self._count)
         response.headers["x-an-user-id"] = _USER_ID
         if self.with_retry_after:
