@@ -350,8 +350,8 @@ class _TypeSweep:
         left = [ask for ask in asks if ask.object_id > behind]
         positions = {round(step * (len(left) - 1) / (_SAMPLE - 1)) for step in range(_SAMPLE)} if left else set()
         sample = [left[position] for position in sorted(positions)]
-        with closing(self._parent.read_objects(self._object_type, sample, self._workers)) as readings:
-            return all(set(reading.outcomes.values()) == {Outcome.UNKNOWN} for reading in readings)
+        readings = self._parent.read_objects(self._object_type, sample, self._workers)
+        return all(set(reading.outcomes.values()) == {Outcome.UNKNOWN} for reading in readings)
 
     def _write(self, track: Track, reading: Reading) -> Iterator[list[Record]]:
         records = reading.records.get(track.stream)

@@ -70,21 +70,15 @@ def check_answer(response: ApiResponse) -> None:
         TransientError: For throttling and faults of the server.
         ApiError: For anything else that the vendor names.
     """
-    payload = response.json()
-    envelope = payload.get("response") if isinstance(payload, dict) else None
-    if not isinstance(envelope, dict) or not (
-        {"error", "error_id"} & envelope.keys() or envelope.get("status") == "error"
-    ):
+    envelope = _error_in(response.json())
+    if envelope is None:
         return  # judged by its HTTP status, and then by its rows
     if envelope.get("error_code") == "RATE_EXCEEDED":
         raise _throttled(response)
     error_id = envelope.get("error_id")
-    if _is_not_found(envelope):
-        answer = f"the vendor says: {_quote(error_id)} {_quote(envelope.get('error'))}"
-        raise RefusedError("this is not there", where=_WHERE, answer=answer, status=response.status_code)
     answer = f"the vendor says: {_quote(error_id)} {_quote(envelope.get('error'))}"
     status = response.status_code
-    match error_id:
+    match "NOT_FOUND" if _is_not_found(envelope) else error_id:
         case "NOAUTH":
             msg, advice = "the login or its token is not accepted", "Check xandr.username and xandr.password"
             raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
@@ -94,6 +88,8 @@ def check_answer(response: ApiResponse) -> None:
         case "NOAUTH_DISABLED":
             msg, advice = "the user is disabled", "Ask the vendor or use another user"
             raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
+        case "NOT_FOUND":
+            raise RefusedError("this is not there", where=_WHERE, answer=answer, status=status)
         case "UNAUTH":
             raise RefusedError("the user may not read this", where=_WHERE, answer=answer, status=status)
         case "SYNTAX" if status not in _MISSING:
@@ -105,6 +101,14 @@ def check_answer(response: ApiResponse) -> None:
             raise TransientError("the server has a problem", where=_WHERE, answer=answer, status=status)
         case _:
             return  # judged by its HTTP status
+
+
+def _error_in(payload: t.Any) -> dict[str, t.Any] | None:
+    envelope = payload.get("response") if isinstance(payload, dict) else None
+    if not isinstance(envelope, dict):
+        return None
+    is_error = {"error", "error_id"} & envelope.keys() or envelope.get("status") == "error"
+    return envelope if is_error else None
 
 
 def _is_not_found(envelope: dict[str, t.Any]) -> bool:

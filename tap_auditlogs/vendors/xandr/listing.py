@@ -11,7 +11,7 @@ from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError, name_objects
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
-from tap_auditlogs.vendors.xandr.services import LOCAL_TIME_SERVICES, PARENTS
+from tap_auditlogs.vendors.xandr.services import LOCAL_TIME_SERVICES, PARENTS, list_endpoint
 
 if t.TYPE_CHECKING:
     import logging
@@ -88,16 +88,18 @@ class Lister:
         )
 
     def _list(self, service: str, scope: dict[str, int], since: str | None) -> list[Listed]:
-        # Vendor pages on API semantics and best practices: these options work with every list.
-        params: dict[str, t.Any] = {"fields": "id,last_modified", "sort": "id.asc", **scope}
-        if since is not None and service not in LOCAL_TIME_SERVICES:
-            params["min_last_modified"] = write_time(parse_timestamp(since))
+        endpoint = list_endpoint(service)
+        params: dict[str, t.Any] = {"sort": endpoint.sort, **scope}
+        if endpoint.has_options:  # vendor pages on API semantics and best practices: they work with every other list
+            params["fields"] = f"id,{endpoint.modified}"
+            if since is not None and service not in LOCAL_TIME_SERVICES:
+                params["min_last_modified"] = write_time(parse_timestamp(since))
         return self._reader.read_all(
-            service,
+            endpoint.path,
             params,
-            take=lambda row: Listed(_id(row), _latest_change(row.get("last_modified"), service)),
+            take=lambda row: Listed(_id(row), _latest_change(row.get(endpoint.modified), service)),
             key=lambda listed: listed.id,
-            rows_key=None,
+            rows_key=endpoint.rows_key,
             what=f"list of {service}",
         )
 

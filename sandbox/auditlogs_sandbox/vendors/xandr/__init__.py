@@ -16,7 +16,7 @@ from auditlogs_sandbox.vendors.xandr.listing import Listing
 from auditlogs_sandbox.vendors.xandr.login import Login
 from auditlogs_sandbox.vendors.xandr.objects import Objects
 from auditlogs_sandbox.vendors.xandr.replies import RefusedError
-from auditlogs_sandbox.vendors.xandr.services import SERVICES
+from auditlogs_sandbox.vendors.xandr.services import BY_PATH, SERVICES
 from auditlogs_sandbox.vendors.xandr.throttle import Throttle
 from auditlogs_sandbox.vendors.xandr.transactions import Transaction, Transactions
 
@@ -223,8 +223,8 @@ class XandrSandbox(MeteredSandbox):
             return self.change_log.answer(request)
         if path == "change-log-detail":
             return self.change_log.answer_detail(request)
-        if path in SERVICES:
-            return self.listing.answer(SERVICES[path], request)
+        if path in BY_PATH:
+            return self.listing.answer(BY_PATH[path], request)
         raise RefusedError("SYNTAX", "there is no such service", status=404)
 
 

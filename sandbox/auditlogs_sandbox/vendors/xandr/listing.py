@@ -6,7 +6,7 @@ import typing as t
 
 from auditlogs_sandbox.vendors.xandr.objects import shown_modified
 from auditlogs_sandbox.vendors.xandr.replies import NotFoundError, Parameters, RefusedError, success, syntax_error
-from auditlogs_sandbox.vendors.xandr.services import SERVICES
+from auditlogs_sandbox.vendors.xandr.services import SERVICES, UNIVERSAL_PIXEL
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.xandr.objects import Objects
     from auditlogs_sandbox.vendors.xandr.services import Service
 
+_MOST_UNIVERSAL_PIXELS: t.Final = 1000
 _COMMON: t.Final = frozenset(
     {"id", "fields", "sort", "min_id", "min_last_modified", "start_element", "num_elements", "add_mappings"}
 )
@@ -62,6 +63,8 @@ class Listing:
             raise RefusedError("SYNTAX", "only GET is imitated", status=405)
         if service.name in self.unlistable_services:
             raise RefusedError("UNAUTH", f"User is not permitted to read {service.name}")
+        if service.name == UNIVERSAL_PIXEL:
+            return self._answer_universal_pixels(service, request)
         sent = Parameters(request.args, _COMMON | service.scopes)
         sent.flag("add_mappings")
         begin, count = sent.slice()
@@ -69,6 +72,20 @@ class Listing:
         found = self._select(service, sent)
         rows = [self._row(item, names) for item in found[begin : begin + count]]
         return self._reply(service, rows, begin, count, len(found))
+
+    def _answer_universal_pixels(self, service: Service, request: Request) -> Response:
+        """Answer as the vendor's page on universal pixels shows: its own path, keys and order."""
+        sent = Parameters(request.args, frozenset({"start_element", "num_elements", "sort"}))
+        if sent.text("sort", "id.dsc") not in {"id.dsc", "id.asc"}:
+            raise syntax_error("sort must be id.dsc or id.asc")
+        begin, count = sent.slice(most=_MOST_UNIVERSAL_PIXELS)
+        live = sorted(self.objects.catalogue.live(service.name), key=_SORT_KEYS["id"])
+        if sent.text("sort", "id.dsc") == "id.dsc":
+            live.reverse()
+        rows = [self._row(item, None) for item in live[begin : begin + count]]
+        for row in rows:
+            row["last_updated"] = row.pop("last_modified")
+        return success({"count": len(live), "start_element": begin, "num_elements": len(rows), "data": rows})
 
     def _reply(self, service: Service, rows: list[Row], begin: int, count: int, total: int) -> Response:
         single = len(rows) == 1 and self.single_as_object

@@ -203,7 +203,7 @@ class Parameters(parameters.Parameters):
             raise syntax_error(f"{name} must be YYYY-MM-DD or YYYY-MM-DD HH:MM:SS")
         return moment
 
-    def slice(self) -> tuple[int, int]:
+    def slice(self, *, most: int = MOST_ELEMENTS) -> tuple[int, int]:
         """Read which elements are asked for.
 
         Returns:
@@ -215,7 +215,7 @@ class Parameters(parameters.Parameters):
         count = self.number("num_elements", MOST_ELEMENTS)
         if count == 0:
             raise syntax_error("num_elements must be positive")
-        return self.number("start_element", 0), min(count, MOST_ELEMENTS)
+        return self.number("start_element", 0), min(count, most)
 
 
 def _read_time(text: str) -> int | None:

@@ -36,6 +36,15 @@ class Service:
     local_time: bool = False
     logged: bool = True
 
+    @property
+    def path(self) -> str:
+        """Where it is listed."""
+        return _PATHS.get(self.name, self.name)
+
+
+# Vendor page on universal pixels; whether the change log knows them is not told.
+UNIVERSAL_PIXEL: t.Final = "universal-pixel"
+_PATHS: t.Final = {UNIVERSAL_PIXEL: "universal-pixel/pixel"}
 
 _ADVERTISER: t.Final = ("advertiser_id", "advertiser")
 _PUBLISHER: t.Final = ("publisher_id", "publisher")
@@ -72,6 +81,9 @@ SERVICES: t.Final = {
         Service("deal", "deals", 700_411, local_time=True),
         Service("pixel", "pixels", 900_040, (_ADVERTISER,)),
         Service("payment-rule", "payment-rules", 640_001, (_PUBLISHER,), scopes=_BY_PUBLISHER, scope_required=True),
+        Service(UNIVERSAL_PIXEL, "data", 7_100_001),
         Service("segment", "segments", 8_800_010, logged=False),
     )
 }
+
+BY_PATH: t.Final = {service.path: service for service in SERVICES.values()}
