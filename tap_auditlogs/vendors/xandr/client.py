@@ -24,6 +24,11 @@ LOGIN_WAIT_SECONDS = 150.0
 
 _WHERE = "xandr"
 _LONGEST_QUOTE = 120
+_LOGIN_FAULTS = {
+    "NOAUTH": ("the login or its token is not accepted", "Check xandr.username and xandr.password"),
+    "NOAUTH_EXPIRED": ("the password has expired", "Set a new one and put it into xandr.password"),
+    "NOAUTH_DISABLED": ("the user is disabled", "Ask the vendor or use another user"),
+}
 _MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
@@ -75,18 +80,12 @@ def check_answer(response: ApiResponse) -> None:
         return  # judged by its HTTP status, and then by its rows
     if envelope.get("error_code") == "RATE_EXCEEDED":
         raise _throttled(response)
-    error_id = envelope.get("error_id")
-    answer = f"the vendor says: {_quote(error_id)} {_quote(envelope.get('error'))}"
+    error_id = str(envelope.get("error_id"))
+    answer = f"the vendor says: {_quote(envelope.get('error_id'))} {_quote(envelope.get('error'))}"
     status = response.status_code
     match "NOT_FOUND" if _is_not_found(envelope) else error_id:
-        case "NOAUTH":
-            msg, advice = "the login or its token is not accepted", "Check xandr.username and xandr.password"
-            raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
-        case "NOAUTH_EXPIRED":
-            msg, advice = "the password has expired", "Set a new one and put it into xandr.password"
-            raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
-        case "NOAUTH_DISABLED":
-            msg, advice = "the user is disabled", "Ask the vendor or use another user"
+        case "NOAUTH" | "NOAUTH_EXPIRED" | "NOAUTH_DISABLED":
+            msg, advice = _LOGIN_FAULTS[error_id]
             raise CredentialsError(msg, where=_WHERE, answer=answer, status=status, advice=advice)
         case "NOT_FOUND":
             raise RefusedError("this is not there", where=_WHERE, answer=answer, status=status)
