@@ -39,6 +39,14 @@ def test_the_streams_table_names_every_stream_with_its_key() -> None:
     assert rows["cryptolens_web_api_log"] == "`id`"
 
 
+def test_the_readme_shows_the_demo_with_every_stream() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    printed = re.search(r"```text\nstream .*\n((?:\w+ +[\d,]+ .*\n)+)", readme)
+    assert printed
+    shown = [line.split()[0] for line in printed[1].splitlines()]
+    assert shown == [*sorted(TapAuditLogs(validate_config=False).streams), "audit_events"]
+
+
 def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="no markers"):
         with_tables("# A page", ["streams"])

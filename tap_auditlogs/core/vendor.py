@@ -29,7 +29,7 @@ class Vendor:
     Attributes:
         name: The settings key and the name of the folder, for example `pigment`.
         title: The name people use, for example `Pigment`.
-        package: The dotted name of the folder, from which optional parts such as the sandbox are loaded.
+        package: The dotted name of the folder, from which optional parts such as `ocsf` are loaded.
         settings: The properties of the vendor's settings object.
         streams: The stream classes.
         audit_streams: The names of those whose records tell who changed what; the folder's `ocsf` maps them.
@@ -48,7 +48,7 @@ class Vendor:
     check_settings: Callable[[Settings], Iterable[str]] = field(default=_nothing_to_object)
 
     def load(self, part: str) -> ModuleType:
-        """Import a part of the vendor's folder that the tap itself does not need, such as `sandbox`.
+        """Import a part of the vendor's folder that the tap itself does not need, such as `ocsf`.
 
         Args:
             part: The name of the module in the folder.
