@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from singer_sdk import typing as th
 
+from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.times import canonical_timestamp
 
 if t.TYPE_CHECKING:
@@ -21,7 +22,7 @@ ADDITIONAL_PROPERTIES = "additional_properties"
 
 ADDITIONAL_PROPERTIES_PROPERTY = th.Property(
     ADDITIONAL_PROPERTIES,
-    th.ObjectType(additional_properties=True),
+    FreeFormObjectType(),
     description="Fields that the vendor sends beyond these, under their own names.",
 )
 """The last property of every stream's schema: no field of a vendor's is dropped."""

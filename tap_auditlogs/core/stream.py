@@ -28,16 +28,6 @@ _CLOCK_TOLERANCE = timedelta(days=1)
 """A bookmark follows the vendor's clock; this machine's may be behind it, but not by days."""
 
 
-def _leave_free_form_objects_open(schema: Mapping[str, t.Any]) -> None:
-    """Take out the empty list of properties that the SDK's types give an object of any shape.
-
-    The SDK's flattening would take it for an object without properties, and drop the column from the schema.
-    """
-    for spec in schema["properties"].values():
-        if spec.get("properties") == {}:
-            del spec["properties"]
-
-
 class AuditStream(PagedStream, abc.ABC):
     """A stream of one vendor.
 
@@ -67,7 +57,6 @@ class AuditStream(PagedStream, abc.ABC):
         self.connection = connection  # first: a schema may depend on the settings
         super().__init__(tap)
         self.failure: TapError | None = None
-        _leave_free_form_objects_open(self.schema)
 
     # What the operator asked for
 

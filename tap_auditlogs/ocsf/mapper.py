@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import sys
 import typing as t
+from functools import cached_property
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.singerlib.messages import SchemaMessage
 
+from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
 from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
 from tap_auditlogs.core.sdk_hooks import HookedMapper
 from tap_auditlogs.core.settings import check_config, with_defaults, without_absent
@@ -105,6 +107,7 @@ class OcsfMapper(HookedMapper):
         )
         self._translators = dict(self._load_translators())
         self._schema_is_written = False
+        self._changed_sources: set[str] = set()
         self.message_reader = LineReader(
             writer,
             watched=self._translators,
@@ -151,6 +154,20 @@ class OcsfMapper(HookedMapper):
                     Translator(vendor.name, mapping, include_raw_data=self.config["include_raw_data"]),
                 )
 
+    @cached_property
+    def _nested(self) -> dict[str, list[str]]:
+        """The properties of each watched stream that are objects or lists."""
+        return {
+            stream.name: [
+                name
+                for name, spec in stream.schema["properties"].items()
+                if _is_nested(spec) and name != ADDITIONAL_PROPERTIES
+            ]
+            for vendor in self.vendors
+            for stream in vendor.streams
+            if stream.name in self._translators
+        }
+
     def _vendor_streams(self) -> set[str]:
         names: set[str] = set()
         for vendor in self.vendors:
@@ -165,7 +182,7 @@ class OcsfMapper(HookedMapper):
 
     # Messages: what is returned is added behind the line, which has passed already.
 
-    def map_schema_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - the SDK's signature
+    def map_schema_message(self, message_dict: Json) -> Iterable[Message]:
         """Announce `audit_events` behind the first audit stream.
 
         Args:
@@ -177,6 +194,20 @@ class OcsfMapper(HookedMapper):
         if not self._schema_is_written:
             self._schema_is_written = True
             yield SchemaMessage(schema.NAME, schema.SCHEMA, [schema.KEY])
+        if message_dict:
+            self._check_source(message_dict["stream"], (message_dict.get("schema") or {}).get("properties") or {})
+
+    def _check_source(self, stream: str, properties: Json) -> None:
+        """Warn of objects and lists that have been flattened or removed: events are made of what is in them."""
+        changed = [name for name in self._nested[stream] if not _is_nested(properties.get(name) or {})]
+        if changed and stream not in self._changed_sources:
+            self._changed_sources.add(stream)
+            logger.warning(
+                "`%s`: flattened or removed before the mapper: %s. Audit events lack what was in them. Apply stream "
+                "maps and flattening behind the mapper, in the loader.",
+                stream,
+                ", ".join(f"`{name}`" for name in changed),
+            )
 
     def map_record_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - likewise
         """Add nothing: the reader has RECORDs translated many at a time.
@@ -233,12 +264,24 @@ class OcsfMapper(HookedMapper):
         understood = sum(translator.counts[True] for translator in self._translators.values())
         failed = {name: each.counts[False] for name, each in self._translators.items() if each.counts[False]}
         logger.info("%d records became audit events.", understood + sum(failed.values()))
+        self._warn_of_strangers()
         if failed:
             told = ", ".join(f"{count} of `{name}`" for name, count in failed.items())
             logger.warning("Not understood were %s; each became an event that says so.", told)
         foreign = t.cast("LineReader", self.message_reader).foreign
         if foreign:
             logger.warning("%d lines are not Singer messages; they were passed on unchanged.", foreign)
+
+    def _warn_of_strangers(self) -> None:
+        known = {*self._vendor_streams(), schema.NAME}
+        strangers = t.cast("LineReader", self.message_reader).announced - known
+        if strangers:
+            logger.warning(
+                "Passed on without audit events, since the mapper does not know them: %s. If one of them was renamed, "
+                "rename it behind the mapper instead; it knows %s.",
+                ", ".join(f"`{name}`" for name in sorted(strangers)),
+                ", ".join(f"`{name}`" for name in sorted(self._translators)),
+            )
 
     # Command line
 
@@ -276,3 +319,8 @@ class OcsfMapper(HookedMapper):
             return EXIT_COMPLETE
 
         sys.exit(run_process(work, writer))
+
+
+def _is_nested(spec: Json) -> bool:
+    types = spec.get("type") or []
+    return not {"object", "array"}.isdisjoint([types] if isinstance(types, str) else types)

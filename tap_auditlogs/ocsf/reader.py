@@ -49,6 +49,7 @@ class LineReader(GenericSingerReader[bytes]):
     have been passed on.
 
     Attributes:
+        announced: The streams whose SCHEMA has been read.
         foreign: How many lines were no Singer messages. They pass, too: to refuse them is the target's business.
     """
 
@@ -75,6 +76,7 @@ class LineReader(GenericSingerReader[bytes]):
         self._dropped = frozenset(dropped)
         self._translate = translate
         self.foreign = 0
+        self.announced: set[str] = set()
         # How the messages of the stream begin that just passes: most likely the next one as well.
         self._run = b""
 
@@ -148,6 +150,7 @@ class LineReader(GenericSingerReader[bytes]):
             head = _HEAD.match(block, begin)
             kind, stream = _read_head(head) if head else self._read_envelope(block[begin:position])
             counts[kind] += 1
+            self._note_announced(kind, stream)
             is_watched, is_dropped = stream in self._watched, stream in self._dropped
             if kind == SingerMessageType.RECORD and head and not is_watched and not is_dropped:
                 self._run = head[0]
@@ -171,6 +174,10 @@ class LineReader(GenericSingerReader[bytes]):
             passing = position
         self._writer.pass_on(block[passing:])
         counts[SingerMessageType.RECORD] += records
+
+    def _note_announced(self, kind: str, stream: str | None) -> None:
+        if kind == SingerMessageType.SCHEMA and stream is not None:
+            self.announced.add(stream)
 
     def _read_envelope(self, line: bytes) -> tuple[str, str | None]:
         try:

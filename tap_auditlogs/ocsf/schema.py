@@ -7,6 +7,8 @@ import typing as t
 import msgspec
 from singer_sdk import typing as th
 
+from tap_auditlogs.core.schema import FreeFormObjectType
+
 if t.TYPE_CHECKING:
     from datetime import datetime
 
@@ -38,7 +40,7 @@ SCHEMA: t.Final = th.PropertiesList(
     th.Property("outcome", th.StringType, description="`success`, `failure` or `unknown`."),
     th.Property(
         "ocsf",
-        th.ObjectType(additional_properties=True),
+        FreeFormObjectType(),
         description="The event in the Open Cybersecurity Schema Framework, version 1.8.0.",
     ),
 ).to_dict()

@@ -13,6 +13,7 @@ from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ProtocolError, StateError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
+from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp, from_epoch, parse_timestamp
 from tap_auditlogs.vendors.cryptolens.client import with_lower_keys
@@ -264,7 +265,7 @@ class WebApiLog(LogStream):
         th.Property("is_anomaly", th.BooleanType, description="The vendor's anomaly mark, where it sends one."),
         th.Property(
             "anomaly_properties",
-            th.ObjectType(additional_properties=True),
+            FreeFormObjectType(),
             description="What the vendor says of the anomaly, where it does.",
         ),
         ADDITIONAL_PROPERTIES_PROPERTY,

@@ -6,6 +6,8 @@ import typing as t
 
 from singer_sdk import typing as th
 
+from tap_auditlogs.core.schema import FreeFormObjectType
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -78,7 +80,7 @@ _TYPES: Mapping[Kind, type[th.JSONTypeHelper[t.Any]]] = {
 
 ADDITIONAL_PROPERTIES = th.Property(
     "additional_properties",
-    th.ObjectType(additional_properties=True),
+    FreeFormObjectType(),
     description="Columns beyond these under their own names, and text where a number or a time belongs.",
 )
 

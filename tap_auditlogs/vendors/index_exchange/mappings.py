@@ -8,6 +8,7 @@ import typing as t
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ProtocolError, RefusedError, SkippedStreamError
+from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.totals import Names
@@ -228,7 +229,7 @@ class Campaigns(ReferenceStream):
         th.Property("campaign_name", th.StringType, description="The campaign's name."),
         th.Property(
             "creatives",
-            th.ArrayType(th.ObjectType(additional_properties=True)),
+            th.ArrayType(FreeFormObjectType()),
             description="Its creatives, each with creative_id and creative_name.",
         ),
         ADDITIONAL_PROPERTIES,

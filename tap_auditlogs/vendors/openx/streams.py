@@ -12,6 +12,7 @@ from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ProtocolError, RefusedError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
+from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.sweep import (
     Ask,
     Listed,
@@ -61,12 +62,12 @@ class AuditTrail(SweepStream):
         th.Property("action", th.StringType, description="What was done; any value may come."),
         th.Property(
             "changes",
-            th.ObjectType(additional_properties=True),
+            FreeFormObjectType(),
             description="`new_value`, the whole object when it is created, and where there is one `old_value`.",
         ),
         th.Property(
             "user",
-            th.ObjectType(additional_properties=True),
+            FreeFormObjectType(),
             description="In whose name it was done: names and e-mail. Null for the system.",
         ),
         th.Property("real_user", th.StringType, description="The e-mail address of who did it: personal data."),

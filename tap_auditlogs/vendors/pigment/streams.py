@@ -14,6 +14,7 @@ from singer_sdk import typing as th
 
 from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
+from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import canonical_timestamp, format_timestamp, parse_timestamp
 from tap_auditlogs.vendors.pigment.paginator import EventPaginator
@@ -59,11 +60,11 @@ class AuditEvents(AuditStream):
             th.DateTimeType,
             description="When Pigment stored the event; may be much later than when it happened.",
         ),
-        th.Property("actor", th.ObjectType(additional_properties=True), description="Who did it."),
-        th.Property("context", th.ObjectType(additional_properties=True), description="Where it was done."),
+        th.Property("actor", FreeFormObjectType(), description="Who did it."),
+        th.Property("context", FreeFormObjectType(), description="Where it was done."),
         th.Property(
             "payload",
-            th.ObjectType(additional_properties=True),
+            FreeFormObjectType(),
             description="The details, as the vendor sends them; their shape depends on the event type.",
         ),
         ADDITIONAL_PROPERTIES_PROPERTY,

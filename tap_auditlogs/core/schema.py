@@ -1,0 +1,20 @@
+"""Types of properties that the SDK's own do not cover."""
+
+from __future__ import annotations
+
+import typing as t
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+
+class FreeFormObjectType(th.ObjectType):
+    """An object of any shape: without `properties`, since flattening drops a column whose list of them is empty."""
+
+    def __init__(self) -> None:
+        super().__init__(additional_properties=True)
+
+    @property
+    @override
+    def type_dict(self) -> dict[str, t.Any]:
+        return {key: value for key, value in super().type_dict.items() if key != "properties"}
