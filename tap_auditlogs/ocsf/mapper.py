@@ -111,7 +111,7 @@ class OcsfMapper(HookedMapper):
         self.message_reader = LineReader(
             writer,
             watched=self._translators,
-            dropped=self._vendor_streams() if self.config["only_unified"] else (),
+            dropped=self._vendor_streams if self.config["only_unified"] else (),
             translate=self._translate,
         )
 
@@ -155,25 +155,21 @@ class OcsfMapper(HookedMapper):
                 )
 
     @cached_property
+    def _vendor_streams(self) -> dict[str, t.Any]:
+        # The SDK's stub knows a stream's name and schema of instances only.
+        return {stream.name: stream for vendor in self.vendors for stream in vendor.streams}  # type: ignore[misc]
+
+    @cached_property
     def _nested(self) -> dict[str, list[str]]:
         """The properties of each watched stream that are objects or lists."""
         return {
-            stream.name: [
-                name
-                for name, spec in stream.schema["properties"].items()
-                if _is_nested(spec) and name != ADDITIONAL_PROPERTIES
+            name: [
+                key
+                for key, spec in self._vendor_streams[name].schema["properties"].items()
+                if _is_nested(spec) and key != ADDITIONAL_PROPERTIES
             ]
-            for vendor in self.vendors
-            for stream in vendor.streams
-            if stream.name in self._translators
+            for name in self._translators
         }
-
-    def _vendor_streams(self) -> set[str]:
-        names: set[str] = set()
-        for vendor in self.vendors:
-            for stream in vendor.streams:
-                names.add(stream.name)  # type: ignore[misc] # the SDK's stub knows it of instances only
-        return names
 
     @property
     def mapped_streams(self) -> Collection[str]:
@@ -273,7 +269,7 @@ class OcsfMapper(HookedMapper):
             logger.warning("%d lines are not Singer messages; they were passed on unchanged.", foreign)
 
     def _warn_of_strangers(self) -> None:
-        known = {*self._vendor_streams(), schema.NAME}
+        known = {*self._vendor_streams, schema.NAME}
         strangers = t.cast("LineReader", self.message_reader).announced - known
         if strangers:
             logger.warning(
