@@ -1,4 +1,4 @@
-"""The tap's own errors: each says what failed, where, what the vendor answered and what to do."""
+"""Errors for the operator: each says what failed, where, what the vendor answered and what to do."""
 
 from __future__ import annotations
 
@@ -9,31 +9,27 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_ADVICE_ON_STRANGE_ANSWERS = "Run again later. If the error persists, check the URL in the settings"
+_DEFAULT_ADVICE = "Run again later. If the error persists, check the URL in the settings"
 
 
 class TapError(Exception):
-    """An expected failure, told in one message; its traceback would add nothing for the operator."""
+    """An expected failure: its message is logged without a traceback."""
 
 
 class StateError(TapError):
-    """A state that cannot be understood. It is refused, never taken for "no state"."""
+    """A state that cannot be understood. It is refused, never treated as an empty state."""
 
 
 class SkippedStreamError(TapError):
-    """A stream that this account cannot have and that is not worth a failed run: told once, exit code 0."""
+    """Reference data that this account may not read: one warning, and the run does not fail."""
 
 
 class OutputError(TapError):
-    """Standard output takes no more messages: the target is gone or the disk is full."""
+    """Standard output is closed or full: the target has ended, or the disk is full."""
 
 
 class ApiError(TapError):
-    """A vendor's API did not give what was asked for.
-
-    Attributes:
-        status: The HTTP status, where there was an answer.
-    """
+    """A request to a vendor's API failed."""
 
     def __init__(
         self,
@@ -44,14 +40,14 @@ class ApiError(TapError):
         advice: str = "",
         status: int | None = None,
     ) -> None:
-        """Put the message together.
+        """Build the message.
 
         Args:
             problem: What failed.
             where: The vendor, stream or object it concerns.
-            answer: What the vendor said, in our words: never a body, a URL query or a secret.
+            answer: What the vendor answered, described: never a body, a URL query or a secret.
             advice: What the operator can do.
-            status: The HTTP status, where there was an answer.
+            status: The HTTP status; None without an answer.
         """
         self.status = status
         message = f"{where}: {problem}" if where else problem
@@ -63,42 +59,28 @@ class ApiError(TapError):
 
 
 class CredentialsError(ApiError):
-    """The vendor does not accept the credentials. Never tried again."""
+    """The vendor rejects the credentials. Never retried."""
 
 
 class RefusedError(ApiError):
-    """The vendor knows the credentials but does not allow this request. Never tried again."""
+    """The vendor accepts the credentials but forbids this request. Never retried."""
 
 
 class ProtocolError(ApiError):
-    """The vendor's answer contradicts what is known of its API; going on could lose records."""
+    """The answer contradicts the vendor's documented API; to continue could lose records."""
 
     def __init__(self, problem: str, *, advice: str = "", **parts: t.Any) -> None:
-        """Put the message together.
-
-        Args:
-            problem: What failed.
-            advice: What the operator can do; by default what helps against any strange answer.
-            **parts: As for `ApiError`.
-        """
-        super().__init__(problem, advice=advice or _ADVICE_ON_STRANGE_ANSWERS, **parts)
+        super().__init__(problem, advice=advice or _DEFAULT_ADVICE, **parts)
 
 
 class TransientError(ApiError):
-    """A failure that is worth another try.
+    """A failure that is retried.
 
     Attributes:
-        retry_after: The seconds the vendor asks to wait, where it says so.
+        retry_after: Seconds that the vendor asks to wait, or None.
     """
 
     def __init__(self, problem: str, *, retry_after: float | None = None, **parts: t.Any) -> None:
-        """Put the message together.
-
-        Args:
-            problem: What failed.
-            retry_after: The seconds the vendor asks to wait, where it says so.
-            **parts: As for `ApiError`.
-        """
         super().__init__(problem, **parts)
         self.retry_after = retry_after
 

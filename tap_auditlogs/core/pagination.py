@@ -1,10 +1,11 @@
-"""What all paginators must never do: turn in circles."""
+"""A paginator that ends with an error instead of paging for ever."""
 
 from __future__ import annotations
 
 import typing as t
 
 from singer_sdk.pagination import BaseAPIPaginator
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ProtocolError
 
@@ -12,58 +13,42 @@ if t.TYPE_CHECKING:
     import requests
 
 MAX_EMPTY_PAGES = 100
-"""So many pages in a row without a row, each promising more, are taken for a fault of the vendor."""
+"""More consecutive empty pages, each with a next page, are treated as a fault of the vendor."""
 
 TToken = t.TypeVar("TToken", bound=t.Hashable)
 
 
 class SafePaginator(BaseAPIPaginator[TToken | None], t.Generic[TToken]):
-    """A paginator that goes on over empty pages and ends with an error instead of reading for ever.
+    """A paginator that continues over empty pages, and raises on a repeated token or too many empty pages.
 
-    A token that came before, however many pages ago, is an error; so is a long run of empty pages.
     Tokens are kept as hashes, so that memory stays small over a million pages.
     """
 
     def __init__(self, start_value: TToken | None = None) -> None:
-        """Start paging.
-
-        Args:
-            start_value: The token to begin with; None for the first page.
-        """
         super().__init__(start_value)
         self._seen = {hash(start_value)}
         self._empty_pages = 0
 
     def count_rows(self, rows: int) -> None:
-        """Note how many rows a page had.
-
-        Args:
-            rows: The number of rows.
+        """Note how many rows the page had.
 
         Raises:
             ProtocolError: If too many pages in a row were empty.
         """
         self._empty_pages = 0 if rows else self._empty_pages + 1
         if self._empty_pages > MAX_EMPTY_PAGES:
-            msg = f"{self._empty_pages} empty pages in a row, each promising more"
+            msg = f"{self._empty_pages} consecutive pages are empty, each with a next page"
             raise ProtocolError(msg, advice="Report this to the vendor; the next run tries again")
 
+    @override
     def advance(self, response: requests.Response) -> None:
-        """Move to the next page.
-
-        Args:
-            response: The page just read.
-
-        Raises:
-            ProtocolError: If the vendor's next token came before.
-        """
         try:
             super().advance(response)
-        except RuntimeError:  # the SDK's own check, of two equal tokens in a row only
+        except RuntimeError:  # the SDK's own check, which compares consecutive tokens only
             repeated = True
         else:
             repeated = not self.finished and hash(self.current_value) in self._seen
         if repeated:
-            msg = f"pagination turns in a circle: page {self.count} points back to a page already read"
+            msg = f"pagination loops: page {self.count} points back to a page already read"
             raise ProtocolError(msg, advice="Report this to the vendor; the next run tries again")
         self._seen.add(hash(self.current_value))

@@ -1,4 +1,4 @@
-"""Secrets stay out of every log line, whichever library writes it."""
+"""Masks secrets in every log line, whichever library writes it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import threading
 import typing as t
 from urllib.parse import quote, quote_plus
 
+from typing_extensions import override
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MASK = "***"
 SHORTEST_SECRET = 6
-"""Shorter texts would mask half of every message and still be easy to guess from what is left."""
+"""Masking shorter texts would spoil ordinary words, and the text could be guessed from what is left."""
 
 
 class Redactor:
-    """Knows the secrets of this process and masks them, raw or encoded, in any text."""
+    """Masks the secrets of this process, raw or encoded, in any text."""
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
@@ -27,11 +29,7 @@ class Redactor:
         self._lock = threading.Lock()
 
     def add(self, *secrets: str) -> None:
-        """Mask these from now on.
-
-        Args:
-            *secrets: Configured credentials or tokens obtained with them.
-        """
+        """Mask these credentials or tokens from now on."""
         forms = {form for secret in secrets for form in _forms(secret.strip())}
         with self._lock:
             if forms <= self._forms:
@@ -41,19 +39,12 @@ class Redactor:
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def __call__(self, text: str) -> str:
-        """Mask every known secret in a text.
-
-        Args:
-            text: Any text.
-
-        Returns:
-            The text with `***` in place of each secret.
-        """
+        """Return the text with `***` in place of each secret."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The shapes in which a secret turns up: as it is, escaped, in a URL, in base64."""
+    """Yield the forms of a secret: raw, escaped, in a URL, in base64."""
     if len(secret) < SHORTEST_SECRET:
         return
     raw = secret.encode(errors="surrogatepass")
@@ -65,7 +56,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
     yield repr(raw)[2:-1]
-    for shift in range(3):  # base64 looks different at each of the three places in a group
+    for shift in range(3):  # base64 differs with the position within a group of three bytes
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(b"\0" * shift + raw).decode()
             start = (0, 2, 3)[shift]
@@ -75,21 +66,14 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 redact = Redactor()
-"""The process's one redactor: logging is shared by the whole process, so this has to be, too."""
+"""The process's one instance, since logging is shared by the whole process."""
 
 
 class RedactionFilter(logging.Filter):
     """Masks secrets in a record's message, traceback and extra fields."""
 
+    @override
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask in place; a record without secrets is left exactly as it was.
-
-        Args:
-            record: Any record.
-
-        Returns:
-            Always True.
-        """
         message = _message(record)
         masked = redact(message)
         if record.exc_text:
@@ -97,7 +81,7 @@ class RedactionFilter(logging.Filter):
         if record.exc_info:
             trace = logging.Formatter().formatException(record.exc_info)
             if (masked_trace := redact(trace)) != trace:
-                # The text form goes into the message: formatters that print `exc_info` would print it raw.
+                # As text in the message: formatters would print `exc_info` unmasked.
                 masked = f"{masked}\n{masked_trace}"
                 record.exc_info = record.exc_text = None
         if masked != message:
@@ -111,7 +95,7 @@ class RedactionFilter(logging.Filter):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - a library's mistake, which `logging` itself would survive
+    except Exception:  # noqa: BLE001 - a library's mistake, which must not end the run
         record.msg, record.args = f"{record.msg} [the arguments do not fit this message]", None
         return str(record.msg)
 
@@ -127,12 +111,12 @@ _STANDARD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__)
 
 
 def redact_all_logging() -> None:
-    """Put the filter on every handler there is, and keep the HTTP library's own URL logging off."""
+    """Add the filter to every handler, and turn off the HTTP library's own logging of URLs."""
     masking = RedactionFilter()
     for handler in _handlers():
         if not any(isinstance(existing, RedactionFilter) for existing in handler.filters):
             handler.addFilter(masking)
-    # Below ERROR urllib3 writes URLs with their queries; our own client logs requests without them.
+    # Below ERROR urllib3 logs URLs with their queries; `HttpClient` logs requests without them.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Turns a vendor's rows into records that already have the types of the stream's schema."""
+"""Converts a vendor's rows to records with the types of the stream's schema."""
 
 from __future__ import annotations
 
@@ -29,22 +29,15 @@ ADDITIONAL_PROPERTIES_PROPERTY = th.Property(
 
 
 def camel_case(name: str) -> str:
-    """Return the camelCase form of a snake_case name: `event_id` becomes `eventId`.
-
-    Args:
-        name: A snake_case name.
-
-    Returns:
-        The camelCase name.
-    """
+    """Convert a snake_case name to camelCase: `event_id` to `eventId`."""
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
 class RowShaper:
-    """Shapes rows by a stream's schema; nothing the vendor sent is lost.
+    """Shapes rows by a stream's schema without losing anything that the vendor sent.
 
-    Keys that the schema does not know go into `additional_properties` as the vendor sent them, and so does a
-    value that does not fit its column's type, whose column is then null.
+    Keys that are not in the schema go into `additional_properties` as the vendor sent them. So does a value that does
+    not fit its column's type; the column is then null.
 
     Attributes:
         sources_by_lower_name: The vendor's keys as the schema expects them, by their lower-case form.
@@ -62,9 +55,9 @@ class RowShaper:
 
         Args:
             schema: The stream's JSON schema.
-            source_name: Gives the vendor's key of a property.
+            source_name: Returns the vendor's key of a property.
             derived: Properties that the stream fills in itself.
-            logger: The stream's logger, for what does not fit.
+            logger: The stream's logger.
         """
         own = {*derived, ADDITIONAL_PROPERTIES}
         self._columns = [
@@ -78,14 +71,7 @@ class RowShaper:
         self._reported: set[str] = set()
 
     def shape(self, row: Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Shape one row.
-
-        Args:
-            row: A row as the vendor sent it.
-
-        Returns:
-            A record with every property of the schema but the derived ones.
-        """
+        """Convert a row as the vendor sent it to a record with all but the derived properties."""
         record: dict[str, t.Any] = {}
         extra: dict[str, t.Any] | None = None
         for source, name, plain_type, convert in self._columns:
@@ -110,7 +96,7 @@ class RowShaper:
         return record
 
     def _report(self, source: str, what: str) -> None:
-        """Say once per field that something went into `additional_properties`."""
+        """Log once per field that something went into `additional_properties`."""
         if source not in self._reported:
             self._reported.add(source)
             self._logger.warning("The vendor sends %s: %.60a. It is kept in `%s`.", what, source, ADDITIONAL_PROPERTIES)

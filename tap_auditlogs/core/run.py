@@ -1,4 +1,4 @@
-"""The run loop: one stream's failure never stops the others, and the exit code tells the truth."""
+"""The run loop: one stream's failure never stops the others, and makes the exit code 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException, ConfigValidationError
 
-from tap_auditlogs.core.errors import OutputError, SkippedStreamError, TapError, unit_failure
+from tap_auditlogs.core.errors import OutputError, SkippedStreamError, unit_failure
 from tap_auditlogs.core.interrupts import interrupts
 from tap_auditlogs.core.writer import MessageWriter
 
@@ -33,14 +33,14 @@ class _Failure:
 
 
 def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = None) -> int:
-    """Make the tap, sync every selected stream and say how it went.
+    """Create the tap, sync every selected stream and log a summary.
 
     Args:
-        make_tap: Makes the tap with this message writer; may fail with a message for the operator.
-        record_limit: Stop each stream after so many records (`--test`); then every stream counts as selected.
+        make_tap: Creates the tap; may raise a `TapError`.
+        record_limit: The most records of each stream, for `--test`, which selects every stream.
 
     Returns:
-        The exit code: 0 if every selected stream was read to its end, 1 if not.
+        The exit code: 0 if every selected stream is complete, else 1.
     """
     writer = MessageWriter()
 
@@ -54,42 +54,30 @@ def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = 
 
 
 def run_process(work: Callable[[], int], writer: MessageWriter) -> int:
-    """Do a plugin's work; whatever ends it, end with a message for the operator and the right exit code.
-
-    Args:
-        work: The work; returns the exit code.
-        writer: Writes to standard output.
-
-    Returns:
-        The exit code.
-    """
+    """Return the exit code of a plugin's work; an exception that ends it is logged in one line and returns 1."""
     interrupts.output = writer
     try:
         return work()
     except ConfigValidationError as error:
         log_config_faults(error)
     except OutputError as error:
-        logger.error("%s", error)  # noqa: TRY400 - the message says it all
+        logger.error("%s", error)  # noqa: TRY400 - a traceback would not help
         _drop_unwritten_output()
-    except TapError as error:
-        logger.error("%s", error)  # noqa: TRY400 - the message says it all
+    except Exception as error:  # noqa: BLE001 - as above
+        logger.error("%s", unit_failure(error))  # noqa: TRY400 - as above
     finally:
         writer.conclude()
     return EXIT_FAILED
 
 
 def log_config_faults(error: ConfigValidationError) -> None:
-    """Tell the operator what is wrong with the settings.
-
-    Args:
-        error: What the tap found when it was made.
-    """
+    """Log each fault of the settings."""
     for fault in error.errors:
         logger.error("Settings: %s", fault)
 
 
 def relax_garbage_collection() -> None:
-    """Let the collector look less often: pages of records hold no cycles, and scanning them costs a fifth of a run."""
+    """Collect less often: pages of records hold no reference cycles, and scanning them costs a fifth of a run."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
 
@@ -97,7 +85,7 @@ def relax_garbage_collection() -> None:
 def _sync_streams(tap: Tap, record_limit: int | None) -> int:
     streams = [stream for stream in tap.streams.values() if record_limit is not None or _wanted(stream)]
     if not streams:
-        logger.error("No stream is selected: nothing to do. Check the catalog or the `select` rules.")
+        logger.error("No stream is selected. Check the catalog or the `select` rules.")
         return EXIT_FAILED
     failures: list[_Failure] = []
     if record_limit is not None:
@@ -117,20 +105,20 @@ def _wanted(stream: Stream) -> bool:
 
 
 def _sync(stream: Stream) -> str | None:
-    """Sync a stream, and give the reason if it failed."""
+    """Sync a stream; return the reason if it failed."""
     try:
         stream.sync()
     except (AbortedSyncFailedException, AbortedSyncPausedException):
         return None  # the record limit was reached
     except SkippedStreamError as skipped:
         logger.warning("`%s` is skipped: %s", stream.name, skipped)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other streams are read
+    except Exception as error:  # noqa: BLE001 - the other streams are read whatever it is
         return str(unit_failure(error))
     return None
 
 
 def _failures(stream: Stream, reason: str | None) -> list[_Failure]:
-    """Tell which streams failed: this one, and those that are read in its pass."""
+    """List the failed streams: this one, and those that are written in its pass."""
     failures = [
         _Failure(child.name, str(failure))
         for child in stream.descendent_streams
@@ -157,6 +145,6 @@ def _summarise(streams: Sequence[Stream], failures: Sequence[_Failure]) -> None:
 
 
 def _drop_unwritten_output() -> None:
-    """Keep Python from complaining at its end that standard output could not be flushed."""
-    if sys.stdout is not None:  # it is None if it was closed before the start
+    """Prevent Python's message at exit that standard output cannot be flushed."""
+    if sys.stdout is not None:  # None if it was closed before the start
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

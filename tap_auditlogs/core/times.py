@@ -1,4 +1,4 @@
-"""Times: one fixed-width text form, so that comparing bookmarks as text compares them as times."""
+"""Times in one fixed-width text form, in which the order as text is the order in time."""
 
 from __future__ import annotations
 
@@ -6,49 +6,30 @@ from datetime import UTC, datetime
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Read an ISO 8601 time; one without an offset is taken as UTC.
-
-    Args:
-        text: For example `2026-11-20T05:00:00.123456789+02:00`; digits beyond microseconds are cut off.
-
-    Returns:
-        The time in UTC.
+    """Parse an ISO 8601 time into UTC; without an offset it is UTC already, and nanoseconds are cut off.
 
     Raises:
-        ValueError: If the text is no time that exists (`0000-00-00`, a 61st second).
+        ValueError: If the text is not a time that exists (`0000-00-00`, a 61st second).
     """
     moment = datetime.fromisoformat(text)
     try:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError as error:  # year 1 or 9999, moved over the edge by its offset
+    except OverflowError as error:  # the offset moves it before year 1 or after 9999
         raise ValueError(text) from error
 
 
 def format_timestamp(moment: datetime) -> str:
-    """Write a time as RFC 3339 in UTC with microseconds and `Z`.
-
-    Args:
-        moment: An aware time.
-
-    Returns:
-        For example `2026-11-20T05:00:00.000000Z`, always 27 characters.
-    """
+    """Format an aware time like `2026-11-20T05:00:00.000000Z`, always 27 characters."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def canonical_timestamp(text: str) -> str:
-    """Bring any ISO 8601 time into the fixed-width form.
-
-    Args:
-        text: As for `parse_timestamp`.
-
-    Returns:
-        As `format_timestamp` gives it.
+    """Convert any ISO 8601 time to the form of `format_timestamp`.
 
     Raises:
-        ValueError: If the text is no time that exists.
+        ValueError: As `parse_timestamp`.
     """
-    if text.endswith("Z"):  # what nearly every API sends; three times as fast without the detour through zones
+    if text.endswith("Z"):  # the usual form; three times as fast without time zones
         moment = datetime.fromisoformat(text[:-1])
         if moment.tzinfo is None:
             return moment.isoformat(timespec="microseconds") + "Z"
@@ -57,13 +38,7 @@ def canonical_timestamp(text: str) -> str:
 
 
 def from_epoch(seconds: float) -> datetime:
-    """Turn Unix seconds into a time.
-
-    Args:
-        seconds: Seconds since 1970-01-01 UTC.
-
-    Returns:
-        The time in UTC.
+    """Convert Unix seconds to a time in UTC.
 
     Raises:
         ValueError: If the number is outside the years 1 to 9999.

@@ -1,4 +1,4 @@
-"""What a vendor folder offers to the rest of the tap."""
+"""The definition of a vendor: what its folder provides to the rest of the tap."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ if t.TYPE_CHECKING:
 Settings: t.TypeAlias = "Mapping[str, t.Any]"
 
 
-def _nothing_to_object(_settings: Settings) -> Iterable[str]:
+def _no_faults(_settings: Settings) -> Iterable[str]:
     return ()
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """One audited system: its settings, its streams and where its folder is.
+    """One vendor.
 
     Attributes:
         name: The settings key and the name of the folder, for example `pigment`.
-        title: The name people use, for example `Pigment`.
-        package: The dotted name of the folder, from which optional parts such as `ocsf` are loaded.
+        title: The name in titles and messages, for example `Pigment`.
+        package: The dotted name of the folder, from which `load` imports optional parts.
         settings: The properties of the vendor's settings object.
         streams: The stream classes.
-        audit_streams: The names of those whose records tell who changed what; the folder's `ocsf` maps them.
-        connect: Makes the HTTP client, with its authenticator, pace and rules, from valid settings.
-        check_settings: Says what a JSON schema cannot: yields one message for each further fault of settings
-            that are valid by their schema.
+        audit_streams: The names of the streams that the folder's `ocsf` module maps to audit events.
+        connect: Creates the HTTP client, with its authenticator, rate limit and rules, from valid settings.
+        check_settings: Yields one message for each fault that the JSON schema cannot express.
     """
 
     name: str
@@ -45,15 +44,8 @@ class Vendor:
     streams: Sequence[type[AuditStream]]
     connect: Callable[[Settings, HttpOptions], HttpClient]
     audit_streams: Sequence[str] = ()
-    check_settings: Callable[[Settings], Iterable[str]] = field(default=_nothing_to_object)
+    check_settings: Callable[[Settings], Iterable[str]] = field(default=_no_faults)
 
     def load(self, part: str) -> ModuleType:
-        """Import a part of the vendor's folder that the tap itself does not need, such as `ocsf`.
-
-        Args:
-            part: The name of the module in the folder.
-
-        Returns:
-            The module.
-        """
+        """Import a module of the vendor's folder that the tap itself does not need, such as `ocsf`."""
         return import_module(f"{self.package}.{part}")

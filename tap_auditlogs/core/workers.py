@@ -1,7 +1,7 @@
-"""Threads that work ahead of the main thread and never hold up the end of the process.
+"""Threads that work ahead of the main thread and never delay the end of the process.
 
-The pools of `concurrent.futures` join their threads when Python ends; one of them may be waiting minutes for a rate
-limit. These are daemon threads, so that a signal or the first real error ends the run at once.
+The pools of `concurrent.futures` join their threads when Python exits, and a thread may wait minutes for a rate limit.
+These are daemon threads, so that the first error that ends the run ends the process at once.
 """
 
 from __future__ import annotations
@@ -20,24 +20,18 @@ if t.TYPE_CHECKING:
 TResult = t.TypeVar("TResult")
 
 AHEAD = 4
-"""How many jobs per thread are under way or waiting to be written: enough to keep all threads busy while one object
-takes long, little enough to keep in memory."""
+"""Jobs per thread that are under way or waiting to be written: enough to keep all threads busy while one object takes
+long, and few enough to keep in memory."""
 
 
 class Workers:
-    """A fixed number of threads that take jobs in the order in which they were given.
+    """A fixed number of threads that run jobs in the order of submission; each starts with a job.
 
     Attributes:
-        window: How many jobs to give ahead of the one whose result is needed next.
+        window: How many jobs to submit ahead of the one whose result is needed next.
     """
 
     def __init__(self, threads: int, *, name: str) -> None:
-        """Prepare; the threads start with the first job.
-
-        Args:
-            threads: How many.
-            name: What the threads are called.
-        """
         self.window = threads * AHEAD
         self._threads = threads
         self._name = name
@@ -46,27 +40,19 @@ class Workers:
         self._closed = threading.Event()
 
     def close(self) -> None:
-        """Let go of the threads: they end after the job they are at, and nothing waits for them."""
+        """End the threads after their present jobs, without waiting for them."""
         self._closed.set()
         for _ in range(self._started):
             self._jobs.put(None)
 
     def submit(self, function: Callable[..., TResult], *arguments: t.Any) -> Future[TResult]:
-        """Give a job.
-
-        Args:
-            function: What to do in a thread.
-            *arguments: Of the function.
-
-        Returns:
-            What will hold the result.
-        """
+        """Call a function in one of the threads."""
         future: Future[TResult] = Future()
 
         def job() -> None:
             try:
                 future.set_result(function(*arguments))
-            except BaseException as error:  # noqa: BLE001 - whatever it is, the main thread is to see it
+            except BaseException as error:  # noqa: BLE001 - raised in the main thread
                 future.set_exception(error)
 
         self._jobs.put(job)
@@ -81,15 +67,13 @@ class Workers:
 
 
 def look_ahead(jobs: Iterable[Future[TResult]], window: int) -> Iterator[Future[TResult]]:
-    """Give jobs ahead, and give back their results in order.
+    """Yield jobs in order while later ones are under way.
+
+    If `jobs` raises, the jobs submitted before are yielded first.
 
     Args:
-        jobs: Gives a job each time it is asked for the next item.
-        window: How many jobs to give ahead.
-
-    Yields:
-        The jobs in order; the next ones are under way meanwhile. Where `jobs` itself fails, those given before come
-        first.
+        jobs: Submits a job each time it is advanced.
+        window: How many jobs to submit ahead.
     """
     ahead: deque[Future[TResult]] = deque()
     failure: Exception | None = None
@@ -98,7 +82,7 @@ def look_ahead(jobs: Iterable[Future[TResult]], window: int) -> Iterator[Future[
             ahead.append(job)
             while ahead and (len(ahead) > window or ahead[0].done()):
                 yield ahead.popleft()
-    except Exception as error:  # noqa: BLE001 - it is raised again below, in its turn
+    except Exception as error:  # noqa: BLE001 - raised below, after the jobs before it
         failure = error
     while ahead:
         yield ahead.popleft()

@@ -1,4 +1,4 @@
-"""Writes Singer messages: a page of records at a time, each line whole, in order."""
+"""Writes Singer messages to standard output: a page of records at a time, whole lines only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _CHUNK_BYTES = 65_536
-"""What a pipe takes at once on Linux; writing no more than this shows whether the target still takes anything."""
+"""The capacity of a pipe on Linux: after each write of this size, `progress` shows that the target still reads."""
 
 
 def _encode_other(value: object) -> str:
@@ -31,7 +31,8 @@ def _encode_other(value: object) -> str:
 class MessageWriter(GenericSingerWriter[bytes, Message]):
     """The tap's standard output: whole lines only, whichever thread writes them.
 
-    Numbers keep their digits: a decimal that a vendor sent as `1.10` leaves as `1.10`.
+    Numbers keep their digits: a decimal that a vendor sent as `1.10` is written as `1.10`. Whatever writes raises
+    `OutputError` when standard output is closed or full.
 
     Attributes:
         progress: How many chunks standard output has taken.
@@ -57,27 +58,12 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
                 self._last_state, self._ends_with_state = line, True
 
     def write_records(self, stream: str, records: Iterable[dict[str, t.Any]]) -> None:
-        """Write many records of one stream with one encoding and as few system calls as possible.
-
-        Args:
-            stream: The name of the stream.
-            records: Records that already have the types of their schema.
-
-        Raises:
-            OutputError: If standard output is closed or full.
-        """
+        """Write many records of one stream; they have the types of their schema already."""
         now = extraction_time()
         self.write_lines(self._encoder.encode_lines([RecordMessage(stream, record, now) for record in records]))
 
     def write_lines(self, *pieces: bytes | memoryview) -> None:
-        """Write messages that have been encoded elsewhere.
-
-        Args:
-            *pieces: When put together, whole lines of JSON, each with its line feed.
-
-        Raises:
-            OutputError: If standard output is closed or full.
-        """
+        """Write encoded messages; together the pieces are whole lines, each with its line feed."""
         with self._lock:
             for piece in pieces:
                 self._write(piece)
@@ -85,7 +71,7 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
     # What is still true when a signal ends the run: see `tap_auditlogs.core.interrupts`.
 
     def start_from(self, state: Mapping[str, t.Any]) -> None:
-        """Take the state that is true until the first STATE is written."""
+        """Set the state that is true until the first STATE is written."""
         self._last_state = self.format_message(StateMessage(dict(state)))
 
     def finish(self) -> None:
@@ -106,11 +92,11 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         try:
             stdout = sys.stdout.buffer
             while view:
-                # With PYTHONUNBUFFERED this is the bare file, which may take a part only.
+                # With PYTHONUNBUFFERED this is the raw file, which may write only a part.
                 taken = stdout.write(view[:_CHUNK_BYTES])
                 stdout.flush()
                 view = view[taken:]
                 self.progress += 1
-        except (OSError, ValueError, AttributeError) as error:  # the latter two: standard output was closed
-            msg = f"Standard output takes no more messages: {error}. The target has ended or the disk is full."
+        except (OSError, ValueError, AttributeError) as error:  # the latter two if it was closed before
+            msg = f"Standard output is closed or full: the target has ended, or the disk is full ({error})."
             raise OutputError(msg) from error

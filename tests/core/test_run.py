@@ -259,7 +259,7 @@ def test_a_target_that_ends_early_ends_the_run(sandbox: Sandbox, tap_runner: Tap
     process.stderr.close()
     assert process.wait(30) == 1
     assert "Traceback" not in stderr
-    assert "Standard output takes no more messages" in stderr.splitlines()[-1]
+    assert "Standard output is closed or full" in stderr.splitlines()[-1]
 
 
 def test_a_target_that_ends_together_with_a_signal_ends_the_run_by_the_signal(
@@ -294,7 +294,7 @@ def test_a_standard_output_that_takes_nothing_is_told_in_one_line(
     stderr = done.stderr.decode()
     assert done.returncode == 1, stderr
     assert "Traceback" not in stderr
-    assert "Standard output takes no more messages" in stderr.splitlines()[-1]
+    assert "Standard output is closed or full" in stderr.splitlines()[-1]
 
 
 # Failures of single streams.
@@ -346,6 +346,13 @@ def test_the_traceback_of_an_unexpected_error_is_logged_at_debug_level(sandbox: 
     done = tap_runner.run(config=config, before=BROKEN, env={"LOGLEVEL": "debug"})
     assert done.code == 1
     assert "Traceback" in done.stderr
+
+
+def test_an_unexpected_error_of_the_run_itself_is_told_in_one_line(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+    broken = "from tap_auditlogs.core import run; run._sync_streams = None"
+    done = tap_runner.run(config=config_of(sandbox), before=broken)
+    assert done.failed_plainly
+    assert "unexpected TypeError at run.py:" in done.stderr.splitlines()[-1]
 
 
 def test_a_catalog_that_selects_nothing_is_an_error(sandbox: Sandbox, tap_runner: TapRunner) -> None:

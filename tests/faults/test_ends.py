@@ -150,7 +150,7 @@ def test_i4_a_target_that_ends_ends_the_run(
     assert process.wait(30) == 1, stderr
     assert "Traceback" not in stderr
     # Not always in the last line: a thread that was still asking may have its say after it.
-    assert "Standard output takes no more messages" in stderr
+    assert "Standard output is closed or full" in stderr
     assert "left for the next run" not in stderr
     assert sandbox.truth()
 
@@ -177,7 +177,7 @@ def test_i5_a_full_disk_behind_standard_output_ends_the_run(
     assert done.returncode == 1, stderr
     assert "Traceback" not in stderr
     # Not always in the last line: a thread that was still asking may have its say after it.
-    assert "Standard output takes no more messages" in stderr
+    assert "Standard output is closed or full" in stderr
     assert "left for the next run" not in stderr
     check_resumed(sandbox, output.read_bytes())
 
