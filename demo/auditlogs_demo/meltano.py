@@ -154,30 +154,42 @@ class Pipeline:
         Raises:
             DemoError: It failed.
         """
-        executable = shutil.which(COMMAND[0], path=self.environment["PATH"])
-        if executable is None:
-            msg = "There is no `meltano` command on PATH: reinstall tap-auditlogs-demo."
-            raise DemoError(msg)
         begin = time.monotonic()
-        with log.open("wb") as sink:
-            process = subprocess.Popen(  # noqa: S603 - a constant command  # nosec B603
-                [executable, *COMMAND[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                env=dict(self.environment),
-                start_new_session=True,  # a group of its own, to be ended whole
-            )
-            try:
-                exit_code = process.wait()
-            finally:
-                _end_group(process)
+        process = self.start(log)
+        try:
+            exit_code = process.wait()
+        finally:
+            _end_group(process)
         if exit_code != 0:
             lines = "\n".join(f"  {line}" for line in list(readable_lines(log))[-_SHOWN_LINES:])
             msg = f"`{' '.join(COMMAND)}` ended with exit code {exit_code}. The end of {log}:\n{lines}"
             raise DemoError(msg)
         return time.monotonic() - begin
+
+    def start(self, log: Path, *options: str) -> subprocess.Popen[bytes]:
+        """Start the pipeline in a process group of its own.
+
+        Args:
+            log: Where to write what Meltano and the plugins say.
+            options: Further options of `meltano run`.
+
+        Raises:
+            DemoError: There is no Meltano.
+        """
+        executable = shutil.which(COMMAND[0], path=self.environment["PATH"])
+        if executable is None:
+            msg = "There is no `meltano` command on PATH: reinstall tap-auditlogs-demo."
+            raise DemoError(msg)
+        with log.open("wb") as sink:
+            return subprocess.Popen(  # noqa: S603 - a constant command  # nosec B603
+                [executable, "run", *options, *COMMAND[2:]],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=dict(self.environment),
+                start_new_session=True,
+            )
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

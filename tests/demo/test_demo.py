@@ -6,6 +6,7 @@ import shutil
 import signal
 import typing as t
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,13 @@ from auditlogs_demo.flow import Bookkeeper, _primary_keys, run_demo
 from auditlogs_demo.report import source_keys
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.ocsf.mapper import OcsfMapper
+from tests.support.postgres import PostgresServer
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
+TIMES = "SELECT time, occurred_at FROM cryptolens_web_api_log"
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +46,7 @@ def test_two_runs_load_what_the_source_has(tmp_path: Path, monkeypatch: pytest.M
     shutil.copy(ROOT / "meltano.yml", clone)
     (clone / ".env").write_text("TAP_AUDITLOGS_START_DATE=2030-01-01T00:00:00Z\n")
     printed: list[str] = []
-    answers = ask_at_the_end(monkeypatch, questions_of_the_guide())
+    answers = ask_at_the_end(monkeypatch, [*questions_of_the_guide(), TIMES])
 
     assert run_demo(clone, seed=7, size=150, echo=printed.append)
 
@@ -75,12 +78,15 @@ def questions_of_the_guide() -> list[str]:
 
 
 def ask_at_the_end(monkeypatch: pytest.MonkeyPatch, questions: Sequence[str]) -> list[list[tuple[t.Any, ...]]]:
-    """Put the questions to the demo's database before it goes away."""
+    """Query the demo's database, whose time zone is not UTC, before it goes away."""
     answers: list[list[tuple[t.Any, ...]]] = []
 
     @contextmanager
     def opened(url: str | None) -> Iterator[Database]:
         with open_database(url) as database:
+            PostgresServer(database).execute(
+                "ALTER SYSTEM SET timezone = 'America/New_York'", "SELECT pg_reload_conf()"
+            )
             yield database
             answers.extend(database.ask(question)[1] for question in questions)
 
@@ -90,7 +96,9 @@ def ask_at_the_end(monkeypatch: pytest.MonkeyPatch, questions: Sequence[str]) ->
 
 def check_answers(answers: list[list[tuple[t.Any, ...]]], truth: dict[str, list[dict[str, t.Any]]]) -> None:
     """Compare the answers with what the source says."""
-    changes, actions, failures = answers
+    changes, actions, failures, times = answers
+    assert times
+    assert all(datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None) == moment for seconds, moment in times)
     transactions = [
         row
         for row in truth["xandr_change_log_detail"]

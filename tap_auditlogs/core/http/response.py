@@ -1,4 +1,4 @@
-"""A complete answer, whose JSON is decoded once and with every digit of its numbers."""
+"""A complete answer whose JSON has been read once, with every digit kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import typing as t
 
 import msgspec
 import requests
-from typing_extensions import override
 
 if t.TYPE_CHECKING:
     from typing import Self
@@ -28,35 +27,58 @@ _decoder = msgspec.json.Decoder(float_hook=_to_decimal)
 
 
 class ApiResponse(requests.Response):
-    """A `requests.Response` whose body has been read and whose JSON is decoded once."""
+    """A `requests.Response` with its body read; `json()` costs nothing after the first call."""
 
     @classmethod
     def complete(cls, response: requests.Response, body: bytes) -> Self:
-        """Create a complete response from a streamed one and its whole body, already decompressed."""
+        """Make a complete response of one whose body was streamed.
+
+        Args:
+            response: The streamed response.
+            body: Its whole body, content encoding undone.
+
+        Returns:
+            The complete response.
+        """
         whole = cls()
         whole.__dict__.update(response.__dict__)
         whole._content = body
         whole.raw = None
         return whole
 
-    @override
     def json(self, **_options: t.Any) -> t.Any:
-        """Return the decoded body, the same object at each call; see `decode_json`."""
+        """Return the body as Python values; numbers with a fraction or an exponent are `Decimal`.
+
+        Returns:
+            The decoded body, the same object at each call.
+
+        Raises:
+            ValueError: If the body is not JSON.
+        """
         if "_payload" not in self.__dict__:
             self._payload = decode_json(self.content)
         return self._payload
 
     def describe(self) -> str:
-        """Describe the answer like `HTTP 502, 1204 bytes of text/html`; the body may repeat a secret."""
+        """Say what came back without showing any of it: a body may echo a secret.
+
+        Returns:
+            For example `HTTP 502, 1204 bytes of text/html`.
+        """
         kind = self.headers.get("Content-Type", "unnamed type").split(";")[0].strip()[:60]
         return f"HTTP {self.status_code}, {len(self.content)} bytes of {kind!a}".replace("'", "")
 
 
 def decode_json(body: bytes) -> t.Any:
-    """Decode UTF-8 JSON; integers of any size stay exact, other numbers become `Decimal`.
+    """Decode JSON, tolerating what other JSON writers let through rather than losing a page for it.
 
-    `NaN` and infinities, which some servers write, become null, and a lone surrogate becomes U+FFFD: no target could
-    store them.
+    `NaN` and infinities become null and a lone surrogate becomes U+FFFD, since no target could store them.
+
+    Args:
+        body: UTF-8 JSON.
+
+    Returns:
+        Python values; integers of any size exact, other numbers as `Decimal`.
 
     Raises:
         ValueError: If it is not JSON, is nested too deep, or holds a number of thousands of digits.
@@ -71,7 +93,7 @@ def decode_json(body: bytes) -> t.Any:
     except RecursionError as error:
         msg = "nested too deep"
         raise ValueError(msg) from error
-    logger.warning("An answer contained NaN, an infinity or a lone surrogate; it was replaced and the rows kept.")
+    logger.warning("An answer held NaN, an infinity or half a surrogate pair; it was replaced and the rows kept.")
     return mended
 
 
