@@ -6,9 +6,11 @@ import json
 import re
 import typing as t
 from decimal import Decimal
+from functools import partial
 
 from singer_sdk import typing as th
 
+from tap_auditlogs.core.errors import ProtocolError
 from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.times import canonical_timestamp
 
@@ -33,11 +35,27 @@ def camel_case(name: str) -> str:
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
+class _PartialMisfitError(ValueError):
+    """Parts of a nested value do not fit their types.
+
+    Attributes:
+        value: The value with null in their place.
+        misfits: The parts as the vendor sent them, by their path within the value, such as `[0].changed`.
+    """
+
+    def __init__(self, value: t.Any, misfits: dict[str, t.Any]) -> None:
+        super().__init__()
+        self.value = value
+        self.misfits = misfits
+
+
 class RowShaper:
     """Shapes rows by a stream's schema without losing anything that the vendor sent.
 
     Keys that are not in the schema go into `additional_properties` as the vendor sent them. So does a value that does
-    not fit its column's type; the column is then null.
+    not fit its type, which is then null: under the vendor's key if it is a column's value, under its path
+    (`changes[0].changed`) if it is inside a list or an object for which the schema declares inner types. A value of the
+    primary key that does not fit is an error, because the record could not be told from others.
 
     Attributes:
         sources_by_lower_name: The vendor's keys as the schema expects them, by their lower-case form.
@@ -49,6 +67,7 @@ class RowShaper:
         *,
         source_name: Callable[[str], str],
         derived: Iterable[str] = (),
+        primary_key: Iterable[str] = (),
         logger: logging.Logger,
     ) -> None:
         """Prepare for one stream.
@@ -57,6 +76,7 @@ class RowShaper:
             schema: The stream's JSON schema.
             source_name: Returns the vendor's key of a property.
             derived: Properties that the stream fills in itself.
+            primary_key: Properties whose values may be missing, for the stream to fill in, but not of a wrong type.
             logger: The stream's logger.
         """
         own = {*derived, ADDITIONAL_PROPERTIES}
@@ -66,12 +86,17 @@ class RowShaper:
             if name not in own
         ]
         self._sources = frozenset(source for source, *_ in self._columns)
+        self._key_sources = frozenset(map(source_name, primary_key))
         self.sources_by_lower_name = {source.lower(): source for source in self._sources}
         self._logger = logger
         self._reported: set[str] = set()
 
     def shape(self, row: Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Convert a row as the vendor sent it to a record with all but the derived properties."""
+        """Convert a row as the vendor sent it to a record with all but the derived properties.
+
+        Raises:
+            ProtocolError: If a value of the primary key does not fit its type.
+        """
         record: dict[str, t.Any] = {}
         extra: dict[str, t.Any] | None = None
         for source, name, plain_type, convert in self._columns:
@@ -81,11 +106,9 @@ class RowShaper:
                 continue
             try:
                 record[name] = convert(value)
-            except ValueError:
-                record[name] = None
+            except ValueError as error:
                 extra = extra or {}
-                extra[source] = value
-                self._report(source, "a value that does not fit its column")
+                record[name] = self._set_aside(source, value, error, extra)
         if not row.keys() <= self._sources:
             extra = extra or {}
             for source in row:  # in the vendor's order: the same row must come out the same in every run
@@ -94,6 +117,18 @@ class RowShaper:
                     self._report(source, "a field that the schema does not know")
         record[ADDITIONAL_PROPERTIES] = extra
         return record
+
+    def _set_aside(self, source: str, value: t.Any, error: ValueError, extra: dict[str, t.Any]) -> t.Any:
+        """Keep a misfit in `extra`, and return what is left for its column."""
+        if source in self._key_sources:
+            msg = f"a row's {source!a:.60}, part of the key, is {_describe(value)} that does not fit its type"
+            raise ProtocolError(msg) from error
+        self._report(source, "a value that does not fit its column")
+        if isinstance(error, _PartialMisfitError):
+            extra.update({source + path: part for path, part in error.misfits.items()})
+            return error.value
+        extra[source] = value
+        return None
 
     def _report(self, source: str, what: str) -> None:
         """Log once per field that something went into `additional_properties`."""
@@ -108,7 +143,61 @@ def _converter(spec: Mapping[str, t.Any]) -> tuple[type | None, Convert]:
     kind = next(kind for kind in kinds if kind != "null")
     if spec.get("format") == "date-time":
         return None, _to_timestamp
+    if kind == "array" and spec.get("items", {}).get("type"):
+        return None, partial(_to_list, *_converter(spec["items"]))
+    if kind == "object" and spec.get("properties"):
+        return None, partial(_to_object, {name: _converter(inner) for name, inner in spec["properties"].items()})
     return _CONVERTERS[kind]
+
+
+def _to_list(plain_type: type | None, convert: Convert, value: object) -> list[t.Any]:
+    if not isinstance(value, list):
+        _refuse(value)
+    misfits: dict[str, t.Any] = {}
+    converted = [_to_part(plain_type, convert, part, f"[{index}]", misfits) for index, part in enumerate(value)]
+    if misfits:
+        raise _PartialMisfitError(converted, misfits)
+    return converted
+
+
+def _to_object(converters: Mapping[str, tuple[type | None, Convert]], value: object) -> dict[str, t.Any]:
+    """Convert the properties with a type; others stay as they are."""
+    if not isinstance(value, dict):
+        _refuse(value)
+    misfits: dict[str, t.Any] = {}
+    converted = dict(value)
+    for name in converters.keys() & value.keys():
+        converted[name] = _to_part(*converters[name], value[name], f".{name}", misfits)
+    if misfits:
+        raise _PartialMisfitError(converted, misfits)
+    return converted
+
+
+def _to_part(plain_type: type | None, convert: Convert, value: t.Any, path: str, misfits: dict[str, t.Any]) -> t.Any:
+    if value is None or type(value) is plain_type:
+        return value
+    try:
+        return convert(value)
+    except _PartialMisfitError as error:
+        misfits.update({path + inner: part for inner, part in error.misfits.items()})
+        return error.value
+    except ValueError:
+        misfits[path] = value
+        return None
+
+
+def _describe(value: object) -> str:
+    match value:
+        case dict():
+            return "an object"
+        case list():
+            return "a list"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a text"
+        case _:
+            return "a number"
 
 
 def _to_timestamp(value: object) -> str:

@@ -11,8 +11,8 @@ from typing_extensions import override
 class FreeFormObjectType(th.ObjectType):
     """An object of any shape: without `properties`, since flattening drops a column whose list of them is empty."""
 
-    def __init__(self) -> None:
-        super().__init__(additional_properties=True)
+    def __init__(self, *, nullable: bool | None = None) -> None:
+        super().__init__(additional_properties=True, nullable=nullable)
 
     @property
     @override

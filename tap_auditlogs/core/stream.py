@@ -88,6 +88,7 @@ class AuditStream(PagedStream, abc.ABC):
             self.schema,
             source_name=type(self).source_name,
             derived=self.derived_properties,
+            primary_key=[name for name in self.primary_keys if name not in self.derived_properties],
             logger=self.logger,
         )
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from singer_sdk import typing as th
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
+from tap_auditlogs.core.errors import ProtocolError
 from tap_auditlogs.core.rows import RowShaper, camel_case
 from tap_auditlogs.core.writer import MessageWriter
 
@@ -25,11 +26,24 @@ SCHEMA = th.PropertiesList(
     th.Property("done", th.BooleanType),
     th.Property("created_at", th.DateTimeType),
     th.Property("actor", th.ObjectType(additional_properties=True)),
-    th.Property("tags", th.ArrayType(th.StringType)),
+    th.Property("tags", th.ArrayType(th.StringType(nullable=True))),
+    th.Property(
+        "changes",
+        th.ArrayType(
+            th.ObjectType(
+                th.Property("field_name", th.StringType),
+                th.Property("changed", th.BooleanType),
+                additional_properties=True,
+                nullable=True,
+            )
+        ),
+    ),
     th.Property("derived", th.StringType),
     th.Property("additional_properties", th.ObjectType(additional_properties=True)),
 ).to_dict()
-NULLS = dict.fromkeys(["event_id", "count", "price", "done", "created_at", "actor", "tags", "additional_properties"])
+NULLS = dict.fromkeys(
+    ["event_id", "count", "price", "done", "created_at", "actor", "tags", "changes", "additional_properties"]
+)
 
 
 def shaper() -> RowShaper:
@@ -181,3 +195,29 @@ def test_whatever_is_sent_the_record_fits_its_schema_and_can_be_written(row: dic
             kept = {**record, **(record["additional_properties"] or {})}
             names = {"eventId": "event_id", "createdAt": "created_at"}
             assert kept.get(names.get(key, key)) is not None or kept.get(key) is not None
+
+
+def test_the_inside_of_lists_and_objects_is_converted_like_the_top() -> None:
+    record = shape(tags=["a", None, 5, ["b"]], changes=[{"field_name": 7, "changed": True, "more": [1]}, None])
+    assert record["tags"] == ["a", None, "5", None]
+    assert record["changes"] == [{"field_name": "7", "changed": True, "more": [1]}, None]
+    assert record["additional_properties"] == {"tags[3]": ["b"]}
+
+
+def test_misfits_inside_are_kept_with_their_path() -> None:
+    record = shape(changes=[{"field_name": "x", "changed": "yes"}, "text", {"field_name": ["y"]}])
+    assert record["changes"] == [{"field_name": "x", "changed": None}, None, {"field_name": None}]
+    assert record["additional_properties"] == {
+        "changes[0].changed": "yes",
+        "changes[1]": "text",
+        "changes[2].field_name": ["y"],
+    }
+
+
+@pytest.mark.parametrize("value", [["x"], {}, True])
+def test_a_key_of_another_type_is_refused(value: t.Any) -> None:
+    keyed = RowShaper(SCHEMA, source_name=camel_case, primary_key=["event_id"], logger=LOGGER)
+    assert keyed.shape({})["event_id"] is None, "the stream may fill it in"
+    assert keyed.shape({"eventId": 5})["event_id"] == "5"
+    with pytest.raises(ProtocolError, match="'eventId', part of the key"):
+        keyed.shape({"eventId": value})

@@ -179,7 +179,7 @@ class Deals(ReferenceStream):
         th.Property("deal_type", th.IntegerType, description="1: one to many, 0: one to one."),
         th.Property("auction_type", th.StringType, description="first, second or fixed."),
         th.Property("rate", th.NumberType, description="The floor."),
-        th.Property("section_id", th.ArrayType(th.IntegerType), description="Sections."),
+        th.Property("section_id", th.ArrayType(th.IntegerType(nullable=True)), description="Sections."),
         th.Property("status", th.StringType, description="A: active, D: deactivated or deleted, N: new."),
         th.Property("start_date", th.StringType, description="YYYY-MM-DD."),
         th.Property("end_date", th.StringType, description="YYYY-MM-DD."),
@@ -229,7 +229,7 @@ class Campaigns(ReferenceStream):
         th.Property("campaign_name", th.StringType, description="The campaign's name."),
         th.Property(
             "creatives",
-            th.ArrayType(FreeFormObjectType()),
+            th.ArrayType(FreeFormObjectType(nullable=True)),
             description="Its creatives, each with creative_id and creative_name.",
         ),
         ADDITIONAL_PROPERTIES,

@@ -73,7 +73,7 @@ class AuditTrail(SweepStream):
         th.Property("real_user", th.StringType, description="The e-mail address of who did it: personal data."),
         th.Property("ip", th.StringType, description="Their address: personal data."),
         th.Property("reason", th.StringType, description="By which way, such as `api`; any value may come."),
-        th.Property("program", th.ArrayType(th.StringType), description="The programs involved."),
+        th.Property("program", th.ArrayType(th.StringType(nullable=True)), description="The programs involved."),
         th.Property("type", th.StringType, description="Always `audittrail`."),
         th.Property("account_uid", th.StringType, description="The account that owns the object."),
         th.Property("instance_uid", th.StringType, description="The instance."),

@@ -270,6 +270,7 @@ class ChangeLogDetail(TransactionStream, ChildStream):
                     th.Property("new_value", th.StringType),
                     th.Property("changed", th.BooleanType),
                     additional_properties=True,
+                    nullable=True,
                 )
             ),
             description="The changed fields; old_value and new_value are JSON text, since they may be of any type. "
