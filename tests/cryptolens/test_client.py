@@ -9,7 +9,7 @@ import requests
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
 from tap_auditlogs.core.http import ApiResponse
 from tap_auditlogs.core.redaction import redact
-from tap_auditlogs.vendors.cryptolens.client import check_answer
+from tap_auditlogs.vendors.cryptolens.client import BadParametersError, check_answer
 
 
 def answer(payload: t.Any, status: int = 200) -> ApiResponse:
@@ -34,7 +34,7 @@ def error_of(payload: t.Any, status: int = 200) -> ApiError:
         ("Access denied", RefusedError),
         ("Access denied.", RefusedError),
         ("Not enough permission and/or key not found", RefusedError),
-        ("The input parameters were incorrect", ApiError),
+        ("The input parameters were incorrect", BadParametersError),
         ("Something went wrong. Please try again later", TransientError),
         ("Something no page tells of", ApiError),
         ("", ApiError),

@@ -72,7 +72,7 @@ def test_a_missing_permission_fails_its_stream_only(
         ("Access denied.", 1),
         ("Not enough permission and/or key not found", 1),
         ("No active subscription found", 1),
-        ("The input parameters were incorrect", 1),
+        ("The input parameters were incorrect", 2),  # once more with the other cursor, since these ids are large
         ("Something no page tells of", 1),
         (None, 1),
         ("Something went wrong. Please try again.", TRIES),
@@ -86,7 +86,7 @@ def test_result_1_is_an_error_tried_again_only_where_that_may_help(
     assert run.exit_code == 1
     assert "Failed: `cryptolens_web_api_log`" in run.log
     assert len(requests_for(sandbox, WEB_API_LOG)) == 1 + tries
-    assert len(waits) == tries - 1
+    assert len(waits) == (tries - 1 if tries == TRIES else 0)
     assert value(run, WEB_API_LOG) == row_ids(sandbox, WEB_API_LOG)[PAGE_SIZE - 1]
 
 

@@ -136,6 +136,9 @@ class Log:
         bisect.insort(self.entries, entry)
 
 
+_FIRST_WIDE_ID: t.Final = 2**31
+
+
 class CryptolensSandbox(VendorSandbox):
     """The imitated logs.
 
@@ -148,6 +151,7 @@ class CryptolensSandbox(VendorSandbox):
         error_style: How errors come: in an answer with status 200 or 400, or without `result`.
         null_when_empty: Answers null where the list of rows would be empty.
         ids_as_strings: Spells the ids of rows as strings.
+        narrow_cursors: Refuses a `StartingAfter` beyond 32 bits, as the vendor's .NET client declares it.
     """
 
     name = "cryptolens"
@@ -158,6 +162,7 @@ class CryptolensSandbox(VendorSandbox):
         self.error_style: t.Literal["status_200", "status_400", "message_only"] = "status_200"
         self.null_when_empty = False
         self.ids_as_strings = False
+        self.narrow_cursors = False
         self._rng = world.rng(self.name, "rows")
         rows = _RowFactory(world, self._rng)
         self.web_api_log = Log(
@@ -338,6 +343,8 @@ class CryptolensSandbox(VendorSandbox):
         sent.integer("v", default=1)
         limit = sent.integer("limit", default=DEFAULT_LIMIT)
         after, before = sent.integer("startingafter"), sent.integer("endingbefore")
+        if self.narrow_cursors and after >= _FIRST_WIDE_ID:
+            raise _RefusedError(INCORRECT_INPUT)
         time_matches = sent.comparison("time")
         order, descending = _read_order(sent.text("orderby"), default_descending=before > 0)
         if not 1 <= limit <= log.max_limit or min(after, before) < 0:

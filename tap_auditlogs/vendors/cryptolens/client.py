@@ -17,6 +17,12 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
 
 _LONGEST_QUOTE = 120
+
+
+class BadParametersError(ApiError):
+    """The vendor does not take a parameter of the request; none is named."""
+
+
 _NO_PERMISSION = (
     RefusedError,
     "the access token lacks a permission",
@@ -32,7 +38,12 @@ _REFUSALS: tuple[tuple[str, type[ApiError], str, str], ...] = (
     ("no active subscription", CredentialsError, "the account has no active subscription", "Ask the vendor"),
     ("access denied", *_NO_PERMISSION),
     ("not enough permission", *_NO_PERMISSION),
-    ("input parameters were incorrect", ApiError, "the request was not accepted", "Check cryptolens.product_id"),
+    (
+        "input parameters were incorrect",
+        BadParametersError,
+        "the request was not accepted",
+        "Check cryptolens.product_id",
+    ),
 )
 """What the vendor's messages mean, by a part of their text in lower case; none of these is tried again."""
 

@@ -72,14 +72,14 @@ class Cutter:
         cut = Cut()
         any_before_end = False
         for row in rows:
-            if row.time is not None and now - self.settle_seconds < row.time <= now + _BELIEVABLE_SECONDS:
+            if self._is_young(row, now):
                 cut.finished = True
                 return cut
-            if self.end is not None and row.time is not None and row.time >= self.end:
+            if self._is_behind_end(row):
                 self._held = True
                 continue
             any_before_end = True
-            if self.start is None or row.time is None or row.time >= self.start:
+            if self._is_wanted(row):
                 cut.emitted.append(row)
             # What cannot be dated cannot be known to be settled: only a settled row behind it passes it.
             if not self._held and row.time is not None and row.time <= now:
@@ -88,3 +88,34 @@ class Cutter:
         # Times do not follow ids exactly: a page may still hold rows from before the end behind one after it.
         cut.finished = self._held and not any_before_end
         return cut
+
+    def cut_backward(self, rows: Iterable[Row], now: float, top: int | None) -> tuple[list[Row], int | None]:
+        """Cut a page of descending ids.
+
+        Args:
+            rows: The page.
+            now: The vendor's time in Unix seconds.
+            top: What this returned for the page before.
+
+        Returns:
+            The rows to emit, and the highest id below which every row so far is settled and before the end.
+        """
+        emitted = []
+        for row in rows:
+            if self._is_young(row, now) or self._is_behind_end(row):
+                top = None  # what was above it has to be read again
+                continue
+            if self._is_wanted(row):
+                emitted.append(row)
+            if top is None and row.time is not None and row.time <= now:
+                top = row.id
+        return emitted, top
+
+    def _is_young(self, row: Row, now: float) -> bool:
+        return row.time is not None and now - self.settle_seconds < row.time <= now + _BELIEVABLE_SECONDS
+
+    def _is_behind_end(self, row: Row) -> bool:
+        return self.end is not None and row.time is not None and row.time >= self.end
+
+    def _is_wanted(self, row: Row) -> bool:
+        return self.start is None or row.time is None or row.time >= self.start

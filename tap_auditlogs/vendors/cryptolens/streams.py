@@ -7,16 +7,17 @@ import math
 import re
 import typing as t
 from datetime import date, timedelta
+from itertools import pairwise
 
 import requests
 from singer_sdk import typing as th
 
-from tap_auditlogs.core.errors import ProtocolError, StateError
+from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp, from_epoch, parse_timestamp
-from tap_auditlogs.vendors.cryptolens.client import with_lower_keys
+from tap_auditlogs.vendors.cryptolens.client import BadParametersError, with_lower_keys
 from tap_auditlogs.vendors.cryptolens.paginator import IdPaginator
 from tap_auditlogs.vendors.cryptolens.slices import Cutter, Row
 from tap_auditlogs.vendors.cryptolens.state_code import decode
@@ -30,6 +31,11 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.state import Bookmark
 
 
+# Vendor's .NET client: StartingAfter is a 32-bit integer, though ids are beyond that; so may be the server's.
+FIRST_WIDE_ID = 2**31
+HIGHEST_ID = 2**63 - 1
+
+
 class LogStream(AuditStream, abc.ABC):
     """A log whose rows have ascending ids, read forward from the last id.
 
@@ -39,6 +45,7 @@ class LogStream(AuditStream, abc.ABC):
         rows_keys: Under which key the rows may come, in lower case.
         time_property: The property with the row's time in Unix seconds.
         retention: How long the vendor keeps rows; None for ever.
+        takes_ending_before: Whether the method has the cursor `EndingBefore`.
     """
 
     path: t.ClassVar[str]
@@ -46,6 +53,7 @@ class LogStream(AuditStream, abc.ABC):
     rows_keys: t.ClassVar[Sequence[str]]
     time_property: t.ClassVar[str] = "time"
     retention: t.ClassVar[timedelta | None] = None
+    takes_ending_before: t.ClassVar[bool] = True
 
     primary_keys = ("id",)
     replication_key = "id"
@@ -75,7 +83,13 @@ class LogStream(AuditStream, abc.ABC):
         finished = False
         while not (paginator.finished or finished):
             after = t.cast("int", paginator.current_value)
-            response = self._send(after)
+            try:
+                response = self._send(after)
+            except BadParametersError as refusal:
+                if after < FIRST_WIDE_ID:
+                    raise
+                yield from self._read_backward(after, cutter, start, refusal)
+                break
             rows = self._rows(response, after)
             if not rows and after == loaded > 0:
                 self._make_sure_of(loaded)
@@ -89,6 +103,45 @@ class LogStream(AuditStream, abc.ABC):
             finished = cut.finished
             paginator.advance(response)
         self._finish()
+
+    def _read_backward(
+        self, floor: int, cutter: Cutter, start: str | None, refusal: BadParametersError
+    ) -> Iterator[list[Record]]:
+        """Read from the end of the log down to a row, where ids are too large for `StartingAfter`.
+
+        The bookmark moves when the whole way down is done. What came in meanwhile is read next if the way was begun
+        by an earlier run, long ago perhaps.
+        """
+        if not self.takes_ending_before:
+            msg = f"the vendor refuses StartingAfter={floor}, and this log has no other cursor"
+            raise ApiError(msg, where=f"cryptolens: {self._what}", advice="Ask the vendor") from refusal
+        self.logger.info("Row ids are too large for StartingAfter: reading from the end of the log down to %d.", floor)
+        resumed = True
+        while resumed:
+            left = self.bookmark.progress.get("backward") or {}
+            resumed = bool(left)
+            before, top = left.get("before", HIGHEST_ID), left.get("top")
+            while before is not None:
+                rows = self._rows_before(before)
+                if before == HIGHEST_ID and floor == self.bookmark.value and (not rows or rows[0].id < floor):
+                    self._refuse_beyond(floor, rows[::-1])
+                above = [row for row in rows if row.id > floor]
+                emitted, top = cutter.cut_backward(above, self.connection.client.server_time().timestamp(), top)
+                yield [self._to_record(row) for row in emitted]
+                before = above[-1].id if above and len(above) == len(rows) else None
+                self.bookmark.keep_progress({"start": start, "backward": {"before": before or floor + 1, "top": top}})
+                self.checkpoint()
+            self.bookmark.advance(top)
+            self.checkpoint()
+            floor = top or floor
+
+    def _rows_before(self, before: int) -> list[Row]:
+        """Read a page of the rows before one, newest first, and make sure of that order."""
+        rows = self._parse_rows(self._send(before, cursor="EndingBefore"))
+        for above, row in pairwise([before, *(row.id for row in rows)]):
+            if row >= above:
+                raise self._out_of_order(row, above)
+        return rows
 
     def check_bookmark(self, bookmark: Bookmark) -> None:
         """Refuse a bookmark that is no id.
@@ -104,7 +157,8 @@ class LogStream(AuditStream, abc.ABC):
             msg = f"its value {value!r:.60} is not an id"
             raise StateError(msg)
         try:
-            parse_timestamp(bookmark.progress.get("start", "2000-01-01"))
+            parse_timestamp(bookmark.progress.get("start") or "2000-01-01")
+            _check_ids(bookmark.progress.get("backward") or {})
             date.fromisoformat(bookmark.note("read_on") or "2000-01-01")
         except (TypeError, ValueError) as error:
             msg = "its `progress` or `read_on` is not a time"
@@ -144,7 +198,9 @@ class LogStream(AuditStream, abc.ABC):
         """
         if self._rows(self._send(bookmark - 1), bookmark - 1):
             return
-        oldest = self._rows(self._send(0), 0)
+        self._refuse_beyond(bookmark, self._rows(self._send(0), 0))
+
+    def _refuse_beyond(self, bookmark: int, oldest: Sequence[Row]) -> None:
         if self.retention is not None and not self._has_kept_row(oldest):
             self.logger.info("The log holds no rows, so that nothing shows whether its bookmark %d is right.", bookmark)
             return
@@ -180,15 +236,15 @@ class LogStream(AuditStream, abc.ABC):
     def _what(self) -> str:
         return self.path.rpartition("/")[2]
 
-    def _send(self, after: int) -> ApiResponse:
-        return self.connection.client.send(self._request(after), what=self._what)
+    def _send(self, row_id: int, *, cursor: str = "StartingAfter") -> ApiResponse:
+        return self.connection.client.send(self._request(row_id, cursor), what=self._what)
 
-    def _request(self, after: int) -> requests.Request:
+    def _request(self, row_id: int, cursor: str) -> requests.Request:
         # As a form, so that the token stands in no URL. No `OrderBy` (on its way out) and no `Time` (with it the
         # cursors become times).
         form = {
             "token": self.settings["access_token"],
-            "StartingAfter": after,
+            cursor: row_id,
             "Limit": self.page_size,
         }
         if "product_id" in self.filter_settings and self.settings.get("product_id") is not None:
@@ -213,19 +269,20 @@ class LogStream(AuditStream, abc.ABC):
 
     def _rows(self, response: ApiResponse, after: int) -> list[Row]:
         """Read a page and make sure of what the paging rests on: ids above the cursor, in ascending order."""
-        rows = [
+        rows = self._parse_rows(response)
+        for previous, row in pairwise([after, *(row.id for row in rows)]):
+            if row <= previous:
+                raise self._out_of_order(row, previous)
+        return rows
+
+    def _parse_rows(self, response: ApiResponse) -> list[Row]:
+        return [
             Row(_integer(row.get("id")), _seconds(row.get(self.time_property)), row) for row in self._raw_rows(response)
         ]
-        previous = after
-        for row in rows:
-            if row.id <= previous:
-                msg = (
-                    f"the rows do not come in the order of their ids: {row.id} follows {previous}. "
-                    "Going on could lose rows"
-                )
-                raise ProtocolError(msg, where=f"cryptolens: {self._what}", advice="Please report this")
-            previous = row.id
-        return rows
+
+    def _out_of_order(self, row_id: int, previous: int) -> ProtocolError:
+        msg = f"the rows do not come in the order of their ids: {row_id} follows {previous}. Going on could lose rows"
+        return ProtocolError(msg, where=f"cryptolens: {self._what}", advice="Please report this")
 
     def _last_id(self, response: ApiResponse) -> int | None:
         rows = self._raw_rows(response)
@@ -308,6 +365,7 @@ class ObjectLog(LogStream):
 
     name = "cryptolens_object_log"
     path = "/ai/GetObjectLog"
+    takes_ending_before = False
     page_size = 100
     rows_keys = ("events", "logs", "objectlogs")  # the vendor's page says events; no client of the vendor's reads it
     time_property = "created"
@@ -338,6 +396,12 @@ class ObjectLog(LogStream):
         ),
         ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
+
+
+def _check_ids(progress: dict[str, t.Any]) -> None:
+    for number in progress.values():
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+            raise TypeError
 
 
 def _integer(value: object) -> int:
