@@ -33,7 +33,7 @@ from decimal import Decimal
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
 from tap_auditlogs.core.times import canonical_timestamp
-from tap_auditlogs.vendors.index_exchange.columns import COLUMNS, SURPLUS_CELLS
+from tap_auditlogs.vendors.index_exchange.columns import BID_COLUMNS, COLUMNS, SURPLUS_CELLS
 
 if t.TYPE_CHECKING:
     import logging
@@ -226,20 +226,25 @@ class RowReader:
             yield line
 
 
-def check_header(header: Sequence[str]) -> None:
-    """Refuse a header that would put cells under wrong names.
+def check_header(header: Sequence[str]) -> list[str]:
+    """Return the names of the columns; refuse a header that would put cells under wrong names.
 
-    Args:
-        header: The names of the columns.
+    Known columns may be written with other case and with spaces around them; others keep their spelling.
 
     Raises:
         UnreadableFileError: If a name comes twice, or none is known.
     """
-    twice = sorted(name for name, count in Counter(header).items() if count > 1)
+    names = [folded if (folded := _fold(name)) in BID_COLUMNS else name for name in header]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UnreadableFileError(f"its header names a column twice: {twice[0]!a:.60}")
-    if not set(header) & set(COLUMNS):
+    if not set(names) & set(COLUMNS):
         raise UnreadableFileError("it has no column that is known of log files")
+    return names
+
+
+def _fold(name: str) -> str:
+    return name.removeprefix("\ufeff").strip().lower()
 
 
 # Cells
@@ -360,8 +365,7 @@ def read_header(rows: Iterator[list[str]]) -> list[str]:
     header = next(rows, None)
     if header is None:
         raise UnreadableFileError("it is empty: not even a header")
-    check_header(header)
-    return header
+    return check_header(header)
 
 
 def read_pages(

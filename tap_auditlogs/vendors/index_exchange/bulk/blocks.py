@@ -217,9 +217,9 @@ class _Blocks:
             reader = RowReader(_Chain(data[:end], None))
             rows = list(reader.rows())
             if end and len(rows) == 1 and len(rows[0]) > 1 and not reader.odd:
-                check_header(rows[0])
+                header = check_header(rows[0])
                 self._ahead = data[end:]
-                return rows[0]
+                return header
         # It spans lines, or ends with a lone CR, or blank lines come first; or it has one column, so that a blank line
         # would be a row with a blank cell; or it is none, which the ordinary path says best.
         reader = RowReader(_Chain(data, self._bytes))
