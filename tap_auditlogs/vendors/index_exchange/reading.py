@@ -1,9 +1,8 @@
 """Reads a file record by record, with the standard library: the ordinary path, and the measure of the bulk path.
 
-What a file may hold, and what becomes of it:
-
 | in the file | outcome |
 |---|---|
+| known column, with spaces around its name or other case | that column |
 | column that the schema does not know | in `additional_properties`, unless blank |
 | known column missing | null |
 | blank cell | null, and nowhere else |
@@ -11,12 +10,15 @@ What a file may hold, and what becomes of it:
 | row shorter than the header | the missing cells are null; warning |
 | row longer than the header | the further cells in `additional_properties.surplus_cells`; warning |
 | blank line | no row; warning |
-| bytes that are no UTF-8, or NUL | U+FFFD in their place; warning |
-| byte order mark | no part of the first column's name |
+| header again, as where gzip members are joined | no row; warning |
+| bytes that are not UTF-8, or NUL | U+FFFD in their place; warning |
+| byte order mark | not part of the first column's name |
 | line ends LF, CRLF or CR, also within quotes | as CSV has them |
-| header twice the same, or without any known column; no header | the file is not read |
-| quote that is not closed, or text after a closing quote | the file ends there as not readable |
-| cell or line beyond 16 MiB, gzip cut short or followed by junk, bomb | the file ends there as not readable |
+| two columns with one name, or no known column; no header | the file is not read |
+| quote that is not closed, or text after a closing quote | the file is unreadable from there on, or, with `malformed_rows: skip`, \
+no row; warning |
+| cell or line beyond 16 MiB | the same for a cell; a line makes the file unreadable |
+| gzip cut short or followed by other bytes, decompression bomb | the file is unreadable from there on |
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import io
 import re
 import typing as t
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from decimal import Decimal
 
 from tap_auditlogs.core.errors import TapError
@@ -51,6 +53,8 @@ LARGEST_RATIO = 200
 """CSV of real events shrinks to about a fifth; gzip can reach a thousandth, for bombs."""
 RATIO_FREE_BYTES = 256 << 20
 """Up to this size no ratio is too large."""
+
+_LINES_NAMED = 20
 
 REPLACEMENT = "\ufffd"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
@@ -158,72 +162,143 @@ class Decompressed(io.RawIOBase):
 # Rows
 
 
+class MalformedRow(t.NamedTuple):
+    """A line that is not CSV.
+
+    Attributes:
+        line_number: Counted from the header, which is line 1.
+        text: The line without its end.
+    """
+
+    line_number: int
+    text: str
+
+
 class RowReader:
-    """Splits decompressed bytes into rows, and counts what was not as it should be.
+    """Splits decompressed bytes into rows, and counts irregularities.
 
     Attributes:
         characters: How many have been read.
-        odd: How often something was not as it should be.
+        odd: Counts of irregularities.
+        on_malformed: Called with each malformed row, which is then skipped. None: the file is unreadable.
     """
 
-    def __init__(self, data: io.RawIOBase, *, first_line: int = 1) -> None:
+    def __init__(self, data: io.RawIOBase, *, first_line: int = 1, header: Sequence[str] | None = None) -> None:
         """Set up.
 
         Args:
-            data: The bytes from the header on, or from the start of a row if the header is known.
-            first_line: The number of the first line, for messages.
+            data: The bytes from the header on, or from the start of a row if the header is given.
+            first_line: The number of the first line.
+            header: The names of the columns, if they have been read already.
         """
         self._text = io.TextIOWrapper(io.BufferedReader(data, 1 << 16), encoding="utf-8", errors="replace", newline="")
-        self._first_line = first_line
-        self._at_start = first_line == 1
+        self._header = None if header is None else [_fold(name) for name in header]
+        self._line_number = first_line - 1
+        self._row_lines: list[str] = []
+        self._lines_to_reread: deque[str] = deque()
+        self._last_suspect_line = 0
         self.characters = 0
         self.odd: dict[str, int] = {}
+        self.on_malformed: Callable[[MalformedRow], None] | None = None
 
     def rows(self) -> Iterator[list[str]]:
-        """Read rows, the header first.
-
-        Yields:
-            The cells of a row.
+        """Read rows, the header first; blank lines and repeated headers are skipped.
 
         Raises:
             UnreadableFileError: If the file is not CSV.
         """
-        csv.field_size_limit(LARGEST_CELL)
-        rows = csv.reader(self._lines(), strict=True)
-        while True:
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                line = self._first_line + rows.line_num - 1
-                raise UnreadableFileError(f"it is not CSV near line {line}: {error}") from None
-            if row is None:
-                return
-            if row:
-                yield row
-            else:
+        for row in self._parse():
+            if not row:
                 self.note("blank lines")
+            elif self._header is None:
+                self._header = [_fold(name) for name in row]
+                yield row
+            elif _fold(row[0]) == self._header[0] and [_fold(cell) for cell in row] == self._header:
+                self.note("repeated header lines")
+            elif self._line_number <= self._last_suspect_line and len(row) != len(self._header):
+                self._skip_lines(self._row_lines)
+            else:
+                yield row
 
-    def note(self, what: str) -> None:
-        """Count an oddity.
+    def note(self, irregularity: str) -> None:
+        """Count an irregularity."""
+        self.odd[irregularity] = self.odd.get(irregularity, 0) + 1
 
-        Args:
-            what: Its name.
+    def _parse(self) -> Iterator[list[str]]:
+        csv.field_size_limit(LARGEST_CELL)
+        while True:
+            start = self._line_number + 1
+            try:
+                for row in csv.reader(self._lines(), strict=True):
+                    yield row
+                    self._row_lines = []
+                    start = self._line_number + 1
+            except csv.Error as error:
+                if self.on_malformed is None:
+                    raise UnreadableFileError(f"it is not CSV near line {start}: {error}") from None
+                self._skip_first_line()
+            else:
+                return
+
+    def _skip_first_line(self) -> None:
+        """Skip the first line of the row that failed; read its other lines again.
+
+        A stray quote makes the parser take the lines behind it for a part of the cell. Of those, only rows with the
+        right number of cells are read: the others may be what is left of a cell with line breaks.
         """
-        self.odd[what] = self.odd.get(what, 0) + 1
+        lines = self._row_lines
+        self._last_suspect_line = max(self._last_suspect_line, self._line_number)
+        self._line_number -= len(lines) - 1
+        self._skip_lines(lines[:1])
+        self._lines_to_reread.extendleft(reversed(lines[1:]))
+        self._row_lines = []
+
+    def _skip_lines(self, lines: Sequence[str]) -> None:
+        for number, line in enumerate(lines, start=self._line_number - len(lines) + 1):
+            if self.on_malformed is not None:
+                self.on_malformed(MalformedRow(number, line.rstrip("\r\n")))
 
     def _lines(self) -> Iterator[str]:
-        while line := self._text.readline(LARGEST_CELL + 1):
-            if len(line) > LARGEST_CELL:
-                raise UnreadableFileError(f"it has a line longer than {LARGEST_CELL >> 20} MiB")
-            self.characters += len(line)
-            if self._at_start:
-                line = line.removeprefix("\ufeff")
-                self._at_start = False
-            if "\0" in line:
-                line = line.replace("\0", REPLACEMENT)
-            if REPLACEMENT in line:
-                self.note("lines with bytes that are no text")
+        while line := self._lines_to_reread.popleft() if self._lines_to_reread else self._read_line():
+            self._line_number += 1
+            if self.on_malformed is not None:
+                self._row_lines.append(line)
             yield line
+
+    def _read_line(self) -> str:
+        line = self._text.readline(LARGEST_CELL + 1)
+        if len(line) > LARGEST_CELL:
+            raise UnreadableFileError(f"it has a line longer than {LARGEST_CELL >> 20} MiB")
+        if self._header is None and not self.characters:
+            line = line.removeprefix("\ufeff")
+        self.characters += len(line)
+        if "\0" in line:
+            line = line.replace("\0", REPLACEMENT)
+        if REPLACEMENT in line:
+            self.note("lines with bytes that are not UTF-8 text")
+        return line
+
+
+class SkippedLines:
+    """Makes a reader skip malformed rows, and says which lines those were."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._count = 0
+        self._first: list[int] = []
+        reader.on_malformed = self._note
+
+    def _note(self, row: MalformedRow) -> None:
+        self._count += 1
+        if len(self._first) < _LINES_NAMED:
+            self._first.append(row.line_number)
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def __str__(self) -> str:
+        named = ", ".join(map(str, self._first))
+        more = f" and {self._count - len(self._first)} more" if self._count > len(self._first) else ""
+        return f"{self._count} malformed lines are skipped: {named}{more}"
 
 
 def check_header(header: Sequence[str]) -> list[str]:
@@ -374,6 +449,8 @@ def read_pages(
     fixed: Mapping[str, t.Any],
     logger: logging.Logger,
     note_header: Callable[[Sequence[str]], None],
+    *,
+    skip_malformed: bool = False,
 ) -> Iterator[list[Record]]:
     """Read a file.
 
@@ -383,6 +460,7 @@ def read_pages(
         fixed: The properties that all rows of the file have alike.
         logger: Told of what is odd about the file.
         note_header: Told the names of the columns.
+        skip_malformed: Skip rows that are not CSV, with a warning that names their lines.
 
     Yields:
         Records of up to 2,000 rows, fewer if they are large.
@@ -394,7 +472,7 @@ def read_pages(
     rows = reader.rows()
     header = read_header(rows)
     note_header(header)
-    yield from shape_rows(reader, rows, header, columns, fixed, logger)
+    yield from shape_rows(reader, rows, header, columns, fixed, logger, skip_malformed=skip_malformed)
 
 
 def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path hands it over
@@ -406,6 +484,7 @@ def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path
     logger: logging.Logger,
     *,
     rows_before: int = 0,
+    skip_malformed: bool = False,
 ) -> Iterator[list[Record]]:
     """Make pages of records of the rows of a file, or of its rest.
 
@@ -417,10 +496,12 @@ def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path
         fixed: The properties that all rows of the file have alike.
         logger: Told of what is odd about the file.
         rows_before: How many rows have been read already.
+        skip_malformed: As for `read_pages`.
 
     Yields:
         Records of up to 2,000 rows, fewer if they are large.
     """
+    skipped = SkippedLines(reader) if skip_malformed else None
     shaper = CellShaper(header, columns, fixed)
     page: list[Record] = []
     page_end = reader.characters + PAGE_CHARACTERS
@@ -435,9 +516,7 @@ def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path
     if page:
         yield page
     if reader.odd:
-        logger.warning(
-            "The file of %s, part %s, has %s. All of its rows are kept.",
-            fixed["hour"],
-            fixed["part"],
-            ", ".join(f"{count} {what}" for what, count in reader.odd.items()),
-        )
+        counts = ", ".join(f"{count} {what}" for what, count in reader.odd.items())
+        logger.warning("File %s has %s. No row is left out.", fixed["file_id"], counts)
+    if skipped:
+        logger.warning("File %s: %s.", fixed["file_id"], skipped)

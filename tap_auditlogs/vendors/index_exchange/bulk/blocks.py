@@ -186,7 +186,7 @@ class _Blocks:
         """
         if self._left is None:
             return self._whole
-        reader = RowReader(self._left, first_line=rows_before + 2)
+        reader = RowReader(self._left, first_line=rows_before + 2, header=self.header)
         return Rest(self.header, rows_before, reader, reader.rows())
 
     def _read_ahead(self) -> tuple[Bytes, int]:
