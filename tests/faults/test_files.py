@@ -47,7 +47,7 @@ def check_left_for_later(sandbox: Sandbox, account: IndexExchangeSandbox, run: R
     assert oracles.gaps(readable(sandbox), run.messages) == []
     assert oracles.overclaims(sandbox.truth(), run.messages) == []
     hour = account.hours[0]
-    assert f"{hour:%Y-%m-%d %H:00}" in run.log.splitlines()[-1]
+    assert f"impressions/41/{hour:%Y-%m-%dT%H}/0" in run.log.splitlines()[-1]
     manifest = run.state["bookmarks"]["index_exchange_files"]["notes"]["manifest"]
     assert f"{hour:%Y-%m-%dT%H}" not in manifest["impressions/41"]
 
@@ -158,6 +158,8 @@ def test_f7_to_f17_what_cannot_be_read_is_left_with_an_error(
         "reordered",
         "two_members",
         "trailing_zeros",
+        "no_revenue",
+        "huge_amount",
     ],
 )
 def test_f12_to_f23_what_can_be_read_is_read_whole(sandbox: Sandbox, account: IndexExchangeSandbox, shape: str) -> None:

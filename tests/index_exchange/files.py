@@ -5,18 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import logging
 import typing as t
 from decimal import Decimal
 
 from tap_auditlogs.core.writer import MessageWriter
 from tap_auditlogs.vendors.index_exchange import bulk
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS, row_schema
-from tap_auditlogs.vendors.index_exchange.reading import UnreadableFileError, read_pages, shape_rows
+from tap_auditlogs.vendors.index_exchange.reading import LogFile, UnreadableFileError, read_pages, shape_rows
 
 Record: t.TypeAlias = "dict[str, t.Any]"
 
-LOGGER = logging.getLogger("test")
 FIXED: Record = {
     "file_id": "impressions/41/2026-11-20T05/0",
     "subscription_id": 41,
@@ -48,7 +46,7 @@ def read_ordinarily(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES)
     records: list[Record] = []
     fault = None
     try:
-        for page in read_pages(content, COLUMNS, FIXED, LOGGER, lambda _header: None):
+        for page in read_pages(LogFile(content), COLUMNS, FIXED):
             records += page
     except UnreadableFileError as error:
         fault = str(error)
@@ -70,7 +68,7 @@ def read_in_bulk(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) ->
         rows = conversion.rows
         if (rest := conversion.rest()) is not None:
             for page in shape_rows(
-                rest.reader, rest.rows, rest.header, COLUMNS, FIXED, LOGGER, rows_before=rest.rows_before
+                rest.reader, rest.rows, rest.header, COLUMNS, FIXED, rows_before=rest.rows_before
             ):
                 kept = [{name: record[name] for name in selected} for record in page]
                 records += [json.loads(encoder.encode(record), parse_float=Decimal) for record in kept]

@@ -29,7 +29,6 @@ from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
 from tap_auditlogs.vendors.index_exchange.reading import UnreadableFileError, shape_rows
 from tests.index_exchange.files import (
     FIXED,
-    LOGGER,
     PROPERTIES,
     Read,
     Record,
@@ -415,7 +414,7 @@ def _read_in_tables(content: t.BinaryIO) -> Read:
                 records += [_without_nulls(row) for row in table.to_pylist()]
         if (rest := conversion.rest()) is not None:
             for page in shape_rows(
-                rest.reader, rest.rows, rest.header, COLUMNS, FIXED, LOGGER, rows_before=rest.rows_before
+                rest.reader, rest.rows, rest.header, COLUMNS, FIXED, rows_before=rest.rows_before
             ):
                 records += [_without_nulls(row) for row in page]
     except UnreadableFileError as error:

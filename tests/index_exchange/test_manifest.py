@@ -131,5 +131,18 @@ def test_garbage_is_refused(garbage: object) -> None:
 
 def test_holes_are_found_between_hours() -> None:
     hours = [HOUR + timedelta(hours=step) for step in (0, 1, 4)]
-    assert missing_hours(hours) == [HOUR + timedelta(hours=2), HOUR + timedelta(hours=3)]
-    assert missing_hours([]) == []
+    holes = [HOUR + timedelta(hours=2), HOUR + timedelta(hours=3)]
+    year = timedelta(days=365)
+    assert missing_hours(hours, since=HOUR - year, until=HOUR + year) == holes
+    assert missing_hours(hours, since=HOUR - year, until=holes[1]) == holes[:1]
+    assert missing_hours(hours, since=holes[1], until=HOUR + year) == holes[1:]
+    assert missing_hours(hours, since=HOUR + year, until=HOUR + 2 * year) == []
+    assert missing_hours(hours, since=HOUR - 2 * year, until=HOUR - year) == []
+
+
+def test_hours_of_any_year_have_one_form_which_the_state_takes_back() -> None:
+    early = key(datetime(1, 1, 1, 5, tzinfo=UTC))
+    assert early.file_id == "bids/41/0001-01-01T05/0"
+    manifest = Manifest()
+    manifest.finish(early, "a" * 32, {Work.ROWS}, parts=1)
+    assert Manifest.load(manifest.dump()).done(early, "a" * 32) == {Work.ROWS}

@@ -224,7 +224,7 @@ def test_a_file_that_stays_bad_is_named_and_the_others_go_on(
     run = sync(config)
     assert run.exit_code == 1
     assert hours_of(run, IMPRESSIONS) == [text(hour)]
-    assert f"impressions of subscription 41, {bad:%Y-%m-%d %H:00}, part 0" in run.log
+    assert f"file impressions/41/{bad:%Y-%m-%dT%H}/0" in run.log
     for name in fault:
         setattr(vendor.file(HourKey(bad)), name, 0 if name in {"damaged_downloads", "wrong_md5_listings"} else None)
     healed = sync(config, run.state)

@@ -33,9 +33,11 @@ ROWS = 21
 SOUND = [
     *("plain", "header_only", "bom", "crlf", "no_final_newline", "all_quoted", "quoted_newlines", "doubled_quotes"),
     *("long_field", "masked", "blank", "new_column", "missing_column", "reordered", "two_members", "trailing_zeros"),
+    *("no_revenue", "huge_amount"),
 ]
 DAMAGED_TEXT = ["invalid_utf8", "nul", "utf16", "duplicate_header", "short_row", "long_row", "unterminated_quote"]
-DAMAGED_TEXT += ["empty_csv", "bomb"]
+DAMAGED_TEXT += ["empty_csv", "bomb", "repeated_header", "loosely_named", "stray_quote"]
+PLAIN_CSV = {"nul", "duplicate_header", "bomb", "repeated_header", "loosely_named"}
 DAMAGED_GZIP = ["truncated", "truncated_trailer", "truncated_length", "trailing_junk", "bit_flip", "html"]
 DAMAGED_GZIP += ["not_compressed"]
 
@@ -129,6 +131,11 @@ def _text(data: bytes) -> bytes:
         ("new_column", lambda text: b",event_type,privacy_signal,event_opportunity," in text),
         ("missing_column", lambda text: b",dma," not in text and b"video_placement_type" not in text),
         ("reordered", lambda text: text.startswith(b"video_placement_type,discount_amount,")),
+        ("no_revenue", lambda text: b"_revenue" not in text),
+        ("huge_amount", lambda text: text.count(b",1e200,") == ROWS // 2 + 1),
+        ("repeated_header", lambda text: text.count(b"auction_id,timestamp,") == 2),
+        ("loosely_named", lambda text: text.startswith(b"Auction_Id, TIMESTAMP ,")),
+        ("stray_quote", lambda text: text.count(b',"exam"ple.com,') == 1),
     ],
 )
 def test_a_shape_is_what_it_says(shape: t.Callable[[str], Shaped], name: str, is_so: t.Callable[[bytes], bool]) -> None:
@@ -149,7 +156,7 @@ def test_the_truth_has_no_rows_of_a_damaged_file(shape: t.Callable[[str], Shaped
     assert shape(name).rows == []
 
 
-@pytest.mark.parametrize("name", [name for name in DAMAGED_TEXT if name not in {"nul", "duplicate_header", "bomb"}])
+@pytest.mark.parametrize("name", [name for name in DAMAGED_TEXT if name not in PLAIN_CSV])
 def test_a_careful_reader_rejects_damaged_text(shape: t.Callable[[str], Shaped], name: str) -> None:
     data = shape(name).data
     assert gzip.decompress(data) is not None

@@ -4,6 +4,7 @@ from tap_auditlogs.core.vendor import Vendor
 from tap_auditlogs.vendors.index_exchange.client import connect
 from tap_auditlogs.vendors.index_exchange.files import Files
 from tap_auditlogs.vendors.index_exchange.hourly import Hourly
+from tap_auditlogs.vendors.index_exchange.malformed_rows import MalformedRows
 from tap_auditlogs.vendors.index_exchange.mappings import (
     Buyers,
     Campaigns,
@@ -26,6 +27,7 @@ VENDOR = Vendor(
         Impressions,
         Bids,
         Hourly,
+        MalformedRows,
         Dsps,
         Buyers,
         Deals,

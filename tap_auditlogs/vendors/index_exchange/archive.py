@@ -104,7 +104,7 @@ class Archive:
 
     def _path(self, file: ListedFile) -> str:
         part = f".part-{file.key.part}" if file.in_parts else ""
-        return f"{self._root}/{file.key.event_type}/{file.key.subscription_id}/{file.key.hour:%Y-%m-%dT%H}{part}.gz"
+        return f"{self._root}/{file.key.event_type}/{file.key.subscription_id}/{file.key.hour_text}{part}.gz"
 
 
 def _error(path: str, what: str, error: Exception) -> ArchiveError:

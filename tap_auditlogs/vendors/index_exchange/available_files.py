@@ -5,9 +5,9 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
-from tap_auditlogs.core.errors import CredentialsError, TapError
+from tap_auditlogs.core.errors import CredentialsError, TapError, unit_failure
 from tap_auditlogs.vendors.index_exchange.listing import PATHS, ListedFile, Listing, read_listing
-from tap_auditlogs.vendors.index_exchange.manifest import LATENESS, missing_hours
+from tap_auditlogs.vendors.index_exchange.manifest import LATENESS, RETENTION, format_hour, missing_hours
 
 if t.TYPE_CHECKING:
     import logging
@@ -58,8 +58,8 @@ class AvailableFiles:
                 listing = self._list(event_type)
             except CredentialsError:
                 raise
-            except TapError as error:
-                failures[event_type] = error
+            except Exception as error:  # noqa: BLE001 - the other lists go on
+                failures[event_type] = unit_failure(error)
                 continue
             files += listing.files
             faults += listing.faults
@@ -101,7 +101,7 @@ class AvailableFiles:
                 "The newest listed file of %s is of %s. Index Exchange generates files only where that is enabled, and "
                 "pauses after %d days without a call; hours in between are not made up for.",
                 event_type,
-                "no hour at all" if newest is None else f"{newest:%Y-%m-%d %H:00}",
+                "no hour at all" if newest is None else format_hour(newest),
                 PAUSE_AFTER.days,
             )
 
@@ -110,13 +110,14 @@ class AvailableFiles:
         for file in files:
             hours.setdefault(file.key.group, set()).add(file.key.hour)
         settled = self._client.server_time() - LATENESS
+        oldest = (settled - RETENTION).replace(minute=0, second=0, microsecond=0)
         for group, there in hours.items():
-            holes = [hour for hour in missing_hours(there) if hour < settled and wants_hour(hour)]
+            holes = [hour for hour in missing_hours(there, since=oldest, until=settled) if wants_hour(hour)]
             if holes:
                 self._logger.warning(
                     "No file of %s is listed for %d hours between others, older than they should be to appear: %s%s.",
                     group,
                     len(holes),
-                    ", ".join(f"{hour:%Y-%m-%dT%H}" for hour in holes[:_HOURS_NAMED]),
+                    ", ".join(format_hour(hour) for hour in holes[:_HOURS_NAMED]),
                     ", ..." if len(holes) > _HOURS_NAMED else "",
                 )

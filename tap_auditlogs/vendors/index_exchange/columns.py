@@ -158,3 +158,20 @@ def hourly_schema(dimensions: Sequence[str]) -> dict[str, t.Any]:
         _FILE_DATE_CREATED,
         ADDITIONAL_PROPERTIES,
     ).to_dict()
+
+
+def malformed_rows_schema() -> dict[str, t.Any]:
+    """Make the schema of the lines that are not CSV."""
+    return th.PropertiesList(
+        FILE_ID,
+        th.Property(
+            "line_number",
+            th.IntegerType(nullable=False),
+            required=True,
+            description="Of the decompressed file; the header is line 1.",
+        ),
+        th.Property("text", th.StringType, description="The line as it is in the file, without its end."),
+        _FILE_MD5,
+        _FILE_DATE_CREATED,
+        ADDITIONAL_PROPERTIES,
+    ).to_dict()

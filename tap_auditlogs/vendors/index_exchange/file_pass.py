@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import typing as t
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, OutputError, TapError, TransientError
+from tap_auditlogs.core.errors import ApiError, CredentialsError, TapError, TransientError, unit_failure
 from tap_auditlogs.vendors.index_exchange.archive import Archive
 from tap_auditlogs.vendors.index_exchange.download import Downloader, Prefetcher
 from tap_auditlogs.vendors.index_exchange.manifest import Work
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
     from concurrent.futures import Future
+
+    from singer_sdk.helpers.types import Record
 
     from tap_auditlogs.core.vendor import Settings
     from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
     from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
     from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
+
+logger = logging.getLogger(__name__)
 
 _FAILURES_IN_A_ROW = 3
 """So many files in a row that a server does not give, after all tries, may mean that it gives none: each further one
@@ -54,13 +58,20 @@ class FileOutcome:
         file: The file as it was worked on; it may have been listed anew.
         finished: The work that is done.
         unfinished: The work that is not.
-        failure: Why it is not.
+        failure: Why it is not; names the file.
+        record: Of `index_exchange_files`, if it is to be written.
     """
 
     file: ListedFile
     finished: AbstractSet[Work]
     unfinished: AbstractSet[Work]
-    failure: TapError | None = None
+    failure: str | None = None
+    record: Record | None = None
+
+    @classmethod
+    def failed(cls, file: ListedFile, works: AbstractSet[Work], error: Exception) -> FileOutcome:
+        """Make the outcome of a file with which nothing could be done."""
+        return cls(file, frozenset(), works, _describe(file, unit_failure(error)))
 
 
 class FilePass:
@@ -72,7 +83,7 @@ class FilePass:
         settings: Settings,
         available: AvailableFiles,
         readers: Sequence[FileReader],
-        logger: logging.Logger,
+        make_record: Callable[[ListedFile], Record],
     ) -> None:
         """Set up; nothing is sent.
 
@@ -81,12 +92,12 @@ class FilePass:
             settings: Index Exchange's settings.
             available: Lists files again.
             readers: The streams that are made of files.
-            logger: Told when files are listed again.
+            make_record: Makes the record of `index_exchange_files`.
         """
         self._settings = settings
         self._available = available
         self._readers = readers
-        self._logger = logger
+        self._make_record = make_record
         self._downloader = Downloader(client)
 
     def outcomes(self, tasks: Iterable[FileTask]) -> Iterator[FileOutcome]:
@@ -108,11 +119,11 @@ class FilePass:
                     file, content = self._content(task, download)
                 except CredentialsError:
                     raise
-                except TapError as error:
-                    if _is_about_all_files(error):
+                except Exception as error:
+                    if _concerns_all_files(error):
                         raise
                     given_up_in_a_row += isinstance(error.__cause__, TransientError)
-                    outcome = FileOutcome(task.file, frozenset(), task.works, error)
+                    outcome = FileOutcome.failed(task.file, task.works, error)
                 else:
                     if content is not None:
                         given_up_in_a_row = 0
@@ -120,18 +131,16 @@ class FilePass:
                 self._downloader.is_hurried = given_up_in_a_row >= _FAILURES_IN_A_ROW
                 yield outcome
 
-    def try_out(self, file: ListedFile) -> None:
-        """Give a file to its streams, and do nothing else with it.
-
-        Args:
-            file: The file.
-
-        Raises:
-            TapError: If it cannot be had or read.
-        """
-        with self._downloader.download(file) as content:
-            for reader in self._readers_of(FileTask(file, frozenset(Work))):
-                self._write(reader, file, content)
+    def try_out(self, file: ListedFile) -> FileOutcome:
+        """Give a file to its streams for `--test`; it is not archived."""
+        works = frozenset(Work) - {Work.ARCHIVE}
+        try:
+            content = self._downloader.download(file)
+        except CredentialsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the files of the other event types go on
+            return FileOutcome.failed(file, works, error)
+        return self._work_on(FileTask(file, works), content)
 
     def _content(self, task: FileTask, download: Future[t.BinaryIO] | None) -> tuple[ListedFile, t.BinaryIO | None]:
         """Wait for a file; if it cannot be had as listed, list again: it may have been replaced, or its URL be old."""
@@ -144,41 +153,43 @@ class FilePass:
         except CredentialsError:
             raise
         except ApiError as error:
-            if _is_about_all_files(error) or self._downloader.is_hurried:
+            if _concerns_all_files(error) or self._downloader.is_hurried:
                 raise
-            self._logger.warning("%s. Listing the files again.", error)
+            logger.warning("%s. Listing the files again.", error)
             file = self._available.list_again(task.file)
             if file is None:
                 raise
             return file, self._downloader.download(file)
 
     def _work_on(self, task: FileTask, content: t.BinaryIO | None) -> FileOutcome:
+        """Do what is due with a file; a step that fails does not keep the others from being done."""
         finished: set[Work] = set()
         failures: list[TapError] = []
+        record: Record | None = None
         try:
             for work, step in self._steps(task, content):
                 if work is Work.RECORD and Work.ROWS in task.works - finished:
-                    continue  # the record stands for rows that are there
+                    continue  # the record says that the rows have been written
                 try:
-                    step()
-                except OutputError:
-                    raise  # a line may have been cut, so nothing may follow it
-                except TapError as error:
-                    failures.append(error.with_traceback(None))  # whose frames hold the page that was being read
+                    record = step() or record
+                except Exception as error:  # noqa: BLE001 - the other steps and files go on
+                    # The frames of a traceback hold the page that was being read.
+                    failures.append(unit_failure(error).with_traceback(None))
                 else:
                     finished.add(work)
         finally:
             if content is not None:
                 content.close()
-        return FileOutcome(task.file, finished, task.works - finished, failures[0] if failures else None)
+        failure = _describe(task.file, failures[0]) if failures else None
+        return FileOutcome(task.file, finished, task.works - finished, failure, record)
 
-    def _steps(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[tuple[Work, Callable[[], None]]]:
-        """Tell what to do with a file, in its order; a step that fails does not keep the others from being done."""
+    def _steps(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[tuple[Work, Callable[[], Record | None]]]:
+        """Yield what to do with a file, in order; the step of its record returns that."""
         if content is not None:
             for reader in self._readers_of(task):
                 yield reader.work, partial(self._write, reader, task.file, content)
         if Work.RECORD in task.works:
-            yield Work.RECORD, _nothing
+            yield Work.RECORD, partial(self._make_record, task.file)
         if Work.ARCHIVE in task.works and content is not None:
             yield Work.ARCHIVE, partial(self._keep, task.file, content)
 
@@ -196,7 +207,7 @@ class FilePass:
         return [
             reader
             for reader in self._readers
-            if reader.work in task.works and reader.event_type == task.file.key.event_type
+            if reader.work in task.works and task.file.key.event_type in reader.reads_event_types
         ]
 
     @cached_property
@@ -204,10 +215,10 @@ class FilePass:
         return Archive(self._settings["archive_url"], self._settings.get("archive_options") or {})
 
 
-def _nothing() -> None:
-    """Do nothing: `Files` writes a file's record when it is told of the outcome."""
+def _describe(file: ListedFile, failure: TapError) -> str:
+    return str(failure) if file.key.file_id in str(failure) else f"file {file.key.file_id}: {failure}"
 
 
-def _is_about_all_files(error: TapError) -> bool:
-    """Tell whether an error says more about the vendor's mood than about a file."""
+def _concerns_all_files(error: Exception) -> bool:
+    """Return whether the vendor asks for no more requests: then the error is not about this file."""
     return isinstance(error, ApiError) and error.status == 429  # noqa: PLR2004 - Too Many Requests

@@ -10,18 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
-from contextlib import ExitStack
 from datetime import date
 from functools import cached_property
+from itertools import chain
 
 from singer_sdk import typing as th
 
+from tap_auditlogs.core.child_stream import ReportedError, being_written, selected_children
 from tap_auditlogs.core.errors import StateError, TapError
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp
 from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
 from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES, FILE_ID
-from tap_auditlogs.vendors.index_exchange.file_pass import FilePass, FileTask
+from tap_auditlogs.vendors.index_exchange.file_pass import FileOutcome, FilePass, FileTask
 from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
 from tap_auditlogs.vendors.index_exchange.manifest import RETENTION, FileKey, Manifest, Work, work_due
 
@@ -48,7 +49,7 @@ _SOURCE_NAMES = {
 }
 
 
-class FilesFailedError(TapError):
+class FilesFailedError(ReportedError):
     """Some files are left for the next run."""
 
 
@@ -99,52 +100,54 @@ class Files(AuditStream):
         Raises:
             FilesFailedError: At the end, if files are left for the next run.
         """
-        with ExitStack() as stack:
-            for stream in self._readers:
-                stack.enter_context(stream.being_written())
-            try:
-                yield from self._read_files()
-            except FilesFailedError:
-                raise  # which streams lack something has been noted file by file
-            except Exception as error:
-                for stream in self._readers:
-                    stream.failure = stream.failure or TapError(str(error) or type(error).__name__)
-                raise
+        with being_written(self._readers):
+            yield from self._read_files()
 
     def _read_files(self) -> Iterator[list[Record]]:
         available = AvailableFiles(self._client, self.settings["event_types"], self.logger)
-        file_pass = FilePass(self._client, self.settings, available, self._readers, self.logger)
+        file_pass = FilePass(self._client, self.settings, available, self._readers, self._record)
         listing = available.list_all(self._wants_hour)
-        files, failures = listing.files, [*map(str, listing.failures.values()), *listing.faults]
+        failures = [*map(str, listing.failures.values()), *listing.faults]
         for event_type, failure in listing.failures.items():
             self._note_failure(failure, event_type, frozenset(Work))
         if self.ABORT_AT_RECORD_COUNT is not None:
-            yield self._try_newest(files, file_pass)
-            _raise_if_any(failures)
-            return
-        manifest = self._manifest(files)
-        yield from self._follow_parts(files, manifest)
-        for outcome in file_pass.outcomes(self._tasks(files, manifest)):
-            file, finished = outcome.file, outcome.finished
-            if Work.RECORD in finished:
-                yield [self._record(file)]
-            if finished:
-                manifest.finish(file.key, file.md5, finished, parts=file.parts)
-                self._save(manifest)
-            if outcome.failure is not None:
-                self.logger.error("%s. It is left for the next run.", str(outcome.failure).rstrip("."))
-                is_named = str(file.key) in str(outcome.failure)
-                failures.append(str(outcome.failure) if is_named else f"{file.key}: {outcome.failure}")
-                self._note_failure(TapError(failures[-1]), file.key.event_type, outcome.unfinished)
-        self.bookmark.advance(None, **{_LISTED_ON: self._client.server_time().date().isoformat()})
-        self._save(manifest)
+            newest = {file.key.event_type: file for file in listing.files}
+            pages = self._pages(map(file_pass.try_out, newest.values()), failures)
+            yield list(chain.from_iterable(pages))  # at once, since the limit may end the stream after a page
+        else:
+            manifest = self._manifest(listing.files)
+            yield from self._follow_parts(listing.files, manifest)
+            outcomes = file_pass.outcomes(self._tasks(listing.files, manifest))
+            yield from self._pages(outcomes, failures, manifest)
+            self.bookmark.advance(None, **{_LISTED_ON: self._client.server_time().date().isoformat()})
+            self._save(manifest)
         _raise_if_any(failures)
+
+    def _pages(
+        self, outcomes: Iterable[FileOutcome], failures: list[str], manifest: Manifest | None = None
+    ) -> Iterator[list[Record]]:
+        for outcome in outcomes:
+            if outcome.record is not None:
+                yield [outcome.record]
+            if outcome.finished and manifest is not None:
+                self._finish(outcome, manifest)
+            if outcome.failure is not None:
+                failures.append(outcome.failure)
+                self.logger.error("%s. It is left for the next run.", outcome.failure.rstrip("."))
+                self._note_failure(TapError(outcome.failure), outcome.file.key.event_type, outcome.unfinished)
+
+    def _finish(self, outcome: FileOutcome, manifest: Manifest) -> None:
+        finished = set(outcome.finished)
+        if self.settings["malformed_rows"] == "fail" and finished & {Work.ROWS, Work.HOURLY}:
+            finished.add(Work.MALFORMED_ROWS)  # a file with malformed rows would not have been finished
+        manifest.finish(outcome.file.key, outcome.file.md5, finished, parts=outcome.file.parts)
+        self._save(manifest)
 
     def _note_failure(self, failure: TapError, event_type: str, works: Collection[Work]) -> None:
         """Note for the streams that lack something that they do."""
         for stream in self._readers:
-            if stream.work in works and stream.event_type == event_type:
-                stream.failure = stream.failure or failure
+            if stream.work in works and event_type in stream.reads_event_types:
+                stream.fail(failure)
 
     def _tasks(self, files: Iterable[ListedFile], manifest: Manifest) -> Iterator[FileTask]:
         for file in files:
@@ -162,15 +165,8 @@ class Files(AuditStream):
     def _works(self, event_type: str) -> set[Work]:
         """Tell what the settings and the selection want of the files of an event type."""
         works = {Work.RECORD} if self.selected else set()
-        works |= {stream.work for stream in self._readers if stream.event_type == event_type}
+        works |= {stream.work for stream in self._readers if event_type in stream.reads_event_types}
         return works | ({Work.ARCHIVE} if "archive_url" in self.settings else set())
-
-    def _try_newest(self, files: Iterable[ListedFile], file_pass: FilePass) -> list[Record]:
-        """For `--test`: read the beginning of one file of each event type; nothing is archived or remembered."""
-        newest = {file.key.event_type: file for file in files}
-        for file in newest.values():
-            file_pass.try_out(file)
-        return [self._record(file) for file in newest.values()]
 
     def _wants_hour(self, hour: datetime) -> bool:
         after_start = self.start_date is None or hour >= self.start_date
@@ -183,8 +179,8 @@ class Files(AuditStream):
     @cached_property
     def _readers(self) -> list[FileReader]:
         """The selected streams that are made of files."""
-        children = [stream for stream in self.child_streams if isinstance(stream, FileReader) and stream.selected]
-        return [stream for stream in children if stream.event_type in self.settings["event_types"]]
+        readers = selected_children(self, FileReader)  # type: ignore[type-abstract] # only a filter, never called
+        return [stream for stream in readers if stream.reads_event_types]
 
     # The manifest
 

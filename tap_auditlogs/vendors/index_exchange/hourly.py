@@ -5,19 +5,20 @@ from __future__ import annotations
 import typing as t
 from functools import cached_property
 
-from tap_auditlogs.core.errors import TapError
+from typing_extensions import override
+
+from tap_auditlogs.core.errors import TapError, unit_failure
 from tap_auditlogs.vendors.index_exchange.columns import hourly_schema
 from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
 from tap_auditlogs.vendors.index_exchange.files import Files
 from tap_auditlogs.vendors.index_exchange.manifest import Work
 from tap_auditlogs.vendors.index_exchange.mappings import fetch_names
+from tap_auditlogs.vendors.index_exchange.reading import LogFile, UnreadableFileError
 from tap_auditlogs.vendors.index_exchange.settings import DEFAULT_DIMENSIONS
-from tap_auditlogs.vendors.index_exchange.totals import hourly_records, total_rows
+from tap_auditlogs.vendors.index_exchange.totals import MEASURES, hourly_records, long_sums, total_further_rows
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from singer_sdk.helpers.types import Record
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
@@ -37,37 +38,54 @@ class Hourly(FileReader):
         return tuple(self.settings.get("hourly_dimensions") or DEFAULT_DIMENSIONS)
 
     @cached_property
+    @override
     def schema(self) -> dict[str, t.Any]:
-        """The schema, with a column per configured dimension."""
         return hourly_schema(self._dimensions)
 
     @property
+    @override
     def subject(self) -> object:
-        """The dimensions, in whatever order."""
         return sorted(self._dimensions)
 
+    @override
     def get_ready(self) -> None:
-        """Load what reading takes."""
-        _ = self._total_rows
+        _ = self._total_in_bulk
 
-    def pages_of(self, file: ListedFile, content: t.BinaryIO) -> Iterator[list[Record]]:
-        """Make records of a file.
+    @override
+    def write_file(self, file: ListedFile, content: t.BinaryIO) -> None:
+        header = LogFile(content).header
+        content.seek(0)
+        missing = [name for name in MEASURES if name not in header]
+        if missing:
+            self.logger.warning("File %s has no column %s: the sums are null.", file.key, " and ".join(missing))
+        groups = self._total(file, content)
+        records = hourly_records(groups, self._dimensions, file_properties(file), self._names, missing=missing)
+        if too_long := long_sums(records):
+            self.logger.warning(
+                "File %s: sums of %s are too long for a number. They are text in `additional_properties`.",
+                file.key,
+                " and ".join(too_long),
+            )
+        self.write(records)
 
-        Args:
-            file: The file.
-            content: Its bytes, from the first on.
-
-        Yields:
-            All records of the file.
-        """
-        groups = self._total_rows(content, self._dimensions)
-        yield hourly_records(groups, self._dimensions, file_properties(file), self._names)
+    def _total(self, file: ListedFile, content: t.BinaryIO) -> Mapping[Group, Totals]:
+        if self._total_in_bulk is not None:
+            try:
+                return self._total_in_bulk(content, self._dimensions)
+            except UnreadableFileError:
+                if not self.skips_malformed_rows:
+                    raise
+            content.seek(0)
+        log_file = LogFile(content, skip_malformed=self.skips_malformed_rows)
+        groups = total_further_rows(log_file.rows(), log_file.header, self._dimensions)
+        log_file.log_findings(file.key.file_id, self.logger)
+        return groups
 
     @cached_property
-    def _total_rows(self) -> Callable[[t.BinaryIO, Sequence[str]], dict[Group, Totals]]:
+    def _total_in_bulk(self) -> Callable[[t.BinaryIO, Sequence[str]], Mapping[Group, Totals]] | None:
         if not bulk_is_installed():
-            self.logger.warning("tap-auditlogs[bulk] is not installed: files are read row by row, which takes long.")
-            return total_rows
+            self.logger.warning("tap-auditlogs[bulk] is not installed: files are read row by row, which is slow.")
+            return None
         from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
         return bulk.total_rows
@@ -83,5 +101,5 @@ class Hourly(FileReader):
         """The names, or why there are none: they are asked for once, not for every file."""
         try:
             return fetch_names(t.cast("IndexExchangeClient", self.connection.client), self.logger)
-        except TapError as error:
-            return error
+        except Exception as error:  # noqa: BLE001 - kept for each file, as the names themselves would be
+            return unit_failure(error)

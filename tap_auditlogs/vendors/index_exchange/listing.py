@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tap_auditlogs.core.errors import ProtocolError
 from tap_auditlogs.core.times import canonical_timestamp, parse_timestamp
-from tap_auditlogs.vendors.index_exchange.manifest import FileKey
+from tap_auditlogs.vendors.index_exchange.manifest import FileKey, format_hour
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ class ListedFile:
     @property
     def name(self) -> str:
         """A name for what is made of this version of the file."""
-        return f"{self.key.subscription_id}-{self.key.hour:%Y-%m-%dT%H}-{self.key.part}-{self.md5}"
+        return f"{self.key.subscription_id}-{self.key.hour_text}-{self.key.part}-{self.md5}"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
     in_parts = _has_parts(entry)
     parts = entry["parts"] if in_parts else [entry]
     if not parts:
-        raise ValueError(f"({hour:%Y-%m-%d %H:00}) has no files")
+        raise ValueError(f"({format_hour(hour)}) has no files")
     for number, part in enumerate(parts):  # the vendor's page names no part number: the position counts
         key = FileKey(hour, event_type, subscription_id, number)
         if not isinstance(part, dict):
@@ -150,7 +150,7 @@ def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
 
 
 def _integer(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return value
     if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value, re.ASCII):
         return int(value)

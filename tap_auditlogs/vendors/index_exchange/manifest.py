@@ -38,6 +38,7 @@ class Work(StrEnum):
     ROWS = "r"
     HOURLY = "h"
     ARCHIVE = "a"
+    MALFORMED_ROWS = "m"
 
 
 @dataclass(frozen=True, order=True)
@@ -55,12 +56,17 @@ class FileKey:
         return f"{self.event_type}/{self.subscription_id}"
 
     @property
+    def hour_text(self) -> str:
+        """The hour as it stands in names and keys."""
+        return format_hour(self.hour)
+
+    @property
     def file_id(self) -> str:
         """The key in the target: text, since targets may store times in a zone where two hours of a night are one."""
-        return f"{self.group}/{self.hour:%Y-%m-%dT%H}/{self.part}"
+        return f"{self.group}/{self.hour_text}/{self.part}"
 
     def __str__(self) -> str:
-        return f"{self.event_type} of subscription {self.subscription_id}, {self.hour:%Y-%m-%d %H:00}, part {self.part}"
+        return self.file_id
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class Manifest:
         saved: dict[str, dict[str, str]] = {}
         for (group, hour), entries in sorted(self._hours.items()):
             words = [f"{entry.md5}:{entry.works}" if entry is not None else "-" for entry in entries]
-            saved.setdefault(group, {})[hour.strftime(_HOUR_FORMAT)] = " ".join(words)
+            saved.setdefault(group, {})[format_hour(hour)] = " ".join(words)
         return saved
 
     # Reading
@@ -250,21 +256,17 @@ def work_due(  # noqa: PLR0913 - all that the decision rests on
     return due & manifest.begun(key) if start is not None and key.hour < start else due
 
 
-def missing_hours(hours: Iterable[datetime]) -> list[datetime]:
-    """Find the holes in a series of hours.
-
-    Args:
-        hours: The hours that are there.
-
-    Returns:
-        The hours between the first and the last that are not.
-    """
+def missing_hours(hours: Iterable[datetime], *, since: datetime, until: datetime) -> list[datetime]:
+    """Return the hours between the first and the last that are missing, from `since` to before `until`."""
     there = set(hours)
-    if not there:
-        return []
-    first, last = min(there), max(there)
-    span = range(1, int((last - first) / timedelta(hours=1)))
-    return [hour for step in span if (hour := first + timedelta(hours=step)) not in there]
+    first, last = max(min(there), since), min(max(there), until)
+    span = range(int((last - first) / timedelta(hours=1)) + 1)
+    return [hour for step in span if (hour := first + timedelta(hours=step)) < until and hour not in there]
+
+
+def format_hour(hour: datetime) -> str:
+    """Return for example `2026-11-20T05`."""
+    return hour.isoformat(timespec="hours")[:13]  # `strftime` leaves out the zeros of years before 1000
 
 
 def _works(entry: _Entry) -> frozenset[Work]:

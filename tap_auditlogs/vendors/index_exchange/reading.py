@@ -15,9 +15,9 @@
 | byte order mark | not part of the first column's name |
 | line ends LF, CRLF or CR, also within quotes | as CSV has them |
 | two columns with one name, or no known column; no header | the file is not read |
-| quote that is not closed, or text after a closing quote | the file is unreadable from there on, or, with `malformed_rows: skip`, \
-no row; warning |
-| cell or line beyond 16 MiB | the same for a cell; a line makes the file unreadable |
+| quote that is not closed, text after a closing quote, cell beyond 16 MiB | the file is unreadable from there on |
+| the same with `malformed_rows: skip` | no row, but the line in `index_exchange_malformed_rows`; warning |
+| line beyond 16 MiB | the file is unreadable from there on |
 | gzip cut short or followed by other bytes, decompression bomb | the file is unreadable from there on |
 """
 
@@ -280,25 +280,33 @@ class RowReader:
 
 
 class SkippedLines:
-    """Makes a reader skip malformed rows, and says which lines those were."""
+    """Makes a reader skip malformed rows, and counts their lines."""
 
-    def __init__(self, reader: RowReader) -> None:
+    def __init__(self, reader: RowReader, on_malformed: Callable[[MalformedRow], None] | None = None) -> None:
+        """Set up.
+
+        Args:
+            reader: The reader.
+            on_malformed: Called with each of them.
+        """
         self._count = 0
         self._first: list[int] = []
+        self._on_malformed = on_malformed
         reader.on_malformed = self._note
 
     def _note(self, row: MalformedRow) -> None:
         self._count += 1
         if len(self._first) < _LINES_NAMED:
             self._first.append(row.line_number)
+        if self._on_malformed is not None:
+            self._on_malformed(row)
 
-    def __bool__(self) -> bool:
-        return self._count > 0
-
-    def __str__(self) -> str:
-        named = ", ".join(map(str, self._first))
-        more = f" and {self._count - len(self._first)} more" if self._count > len(self._first) else ""
-        return f"{self._count} malformed lines are skipped: {named}{more}"
+    def log(self, file_id: str, logger: logging.Logger) -> None:
+        """Name the lines, if there are any."""
+        if self._count:
+            more = f" and {self._count - len(self._first)} more" if self._count > len(self._first) else ""
+            named = ", ".join(map(str, self._first)) + more
+            logger.warning("File %s: %d malformed lines are skipped: %s.", file_id, self._count, named)
 
 
 def check_header(header: Sequence[str]) -> list[str]:
@@ -443,24 +451,66 @@ def read_header(rows: Iterator[list[str]]) -> list[str]:
     return check_header(header)
 
 
+class LogFile:
+    """A gzip file of log rows, read row by row.
+
+    Attributes:
+        header: The names of the columns.
+    """
+
+    def __init__(
+        self,
+        content: t.BinaryIO,
+        *,
+        skip_malformed: bool = False,
+        on_malformed: Callable[[MalformedRow], None] | None = None,
+    ) -> None:
+        """Open it and read its header.
+
+        Args:
+            content: The file.
+            skip_malformed: Skip rows that are not CSV.
+            on_malformed: Called with each of them.
+
+        Raises:
+            UnreadableFileError: If it has no valid header.
+        """
+        self.reader = RowReader(Decompressed.of(content))
+        self._rows = self.reader.rows()
+        self.header = read_header(self._rows)
+        self._skipped = SkippedLines(self.reader, on_malformed) if skip_malformed else None
+
+    def rows(self) -> Iterator[list[str]]:
+        """Read the rows after the header.
+
+        Raises:
+            UnreadableFileError: If the file cannot be read to its end.
+        """
+        return self._rows
+
+    def log_findings(self, file_id: str, logger: logging.Logger) -> None:
+        """Log what was irregular, after the rows have been read."""
+        log_irregularities(self.reader, file_id, logger)
+        if self._skipped is not None:
+            self._skipped.log(file_id, logger)
+
+
+def log_irregularities(reader: RowReader, file_id: str, logger: logging.Logger) -> None:
+    """Say what was irregular about a file that has been read."""
+    if reader.odd:
+        counts = ", ".join(f"{count} {what}" for what, count in reader.odd.items())
+        logger.warning("File %s has %s. No row is left out.", file_id, counts)
+
+
 def read_pages(
-    content: t.BinaryIO,
-    columns: Mapping[str, tuple[Kind, str]],
-    fixed: Mapping[str, t.Any],
-    logger: logging.Logger,
-    note_header: Callable[[Sequence[str]], None],
-    *,
-    skip_malformed: bool = False,
+    file: LogFile, columns: Mapping[str, tuple[Kind, str]], fixed: Mapping[str, t.Any]
 ) -> Iterator[list[Record]]:
-    """Read a file.
+    """Make records of a file.
 
     Args:
-        content: The gzip file.
+        file: The file.
         columns: The columns of the schema.
-        fixed: The properties that all rows of the file have alike.
-        logger: Told of what is odd about the file.
-        note_header: Told the names of the columns.
-        skip_malformed: Skip rows that are not CSV, with a warning that names their lines.
+        fixed: The properties that all rows of the file have in common.
 
     Yields:
         Records of up to 2,000 rows, fewer if they are large.
@@ -468,23 +518,17 @@ def read_pages(
     Raises:
         UnreadableFileError: If the file cannot be read to its end.
     """
-    reader = RowReader(Decompressed.of(content))
-    rows = reader.rows()
-    header = read_header(rows)
-    note_header(header)
-    yield from shape_rows(reader, rows, header, columns, fixed, logger, skip_malformed=skip_malformed)
+    yield from shape_rows(file.reader, file.rows(), file.header, columns, fixed)
 
 
-def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path hands it over
+def shape_rows(  # noqa: PLR0913 - the rest of a file, as the bulk path hands it over
     reader: RowReader,
     rows: Iterable[list[str]],
     header: Sequence[str],
     columns: Mapping[str, tuple[Kind, str]],
     fixed: Mapping[str, t.Any],
-    logger: logging.Logger,
     *,
     rows_before: int = 0,
-    skip_malformed: bool = False,
 ) -> Iterator[list[Record]]:
     """Make pages of records of the rows of a file, or of its rest.
 
@@ -494,14 +538,11 @@ def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path
         header: The names of the columns.
         columns: The columns of the schema.
         fixed: The properties that all rows of the file have alike.
-        logger: Told of what is odd about the file.
         rows_before: How many rows have been read already.
-        skip_malformed: As for `read_pages`.
 
     Yields:
         Records of up to 2,000 rows, fewer if they are large.
     """
-    skipped = SkippedLines(reader) if skip_malformed else None
     shaper = CellShaper(header, columns, fixed)
     page: list[Record] = []
     page_end = reader.characters + PAGE_CHARACTERS
@@ -515,8 +556,3 @@ def shape_rows(  # noqa: PLR0913, PLR0917 - the rest of a file, as the bulk path
             page_end = reader.characters + PAGE_CHARACTERS
     if page:
         yield page
-    if reader.odd:
-        counts = ", ".join(f"{count} {what}" for what, count in reader.odd.items())
-        logger.warning("File %s has %s. No row is left out.", fixed["file_id"], counts)
-    if skipped:
-        logger.warning("File %s: %s.", fixed["file_id"], skipped)

@@ -6,15 +6,23 @@ import abc
 import typing as t
 from functools import cached_property
 
+from typing_extensions import override
+
 from tap_auditlogs.vendors.index_exchange.batch import BatchFiles
 from tap_auditlogs.vendors.index_exchange.columns import BID_COLUMNS, COLUMNS, row_schema
 from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
 from tap_auditlogs.vendors.index_exchange.files import Files
 from tap_auditlogs.vendors.index_exchange.manifest import Work
-from tap_auditlogs.vendors.index_exchange.reading import read_pages, shape_rows
+from tap_auditlogs.vendors.index_exchange.reading import (
+    LogFile,
+    SkippedLines,
+    log_irregularities,
+    read_pages,
+    shape_rows,
+)
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Record
 
@@ -35,23 +43,14 @@ class RowReaderStream(FileReader, abc.ABC):
     work = Work.ROWS
     primary_keys = ("file_id", "row_number")
 
+    @override
     def get_ready(self) -> None:
-        """Load what reading takes."""
         _ = self._can_go_in_bulk
 
+    @override
     def write_file(self, file: ListedFile, content: t.BinaryIO) -> None:
-        """Write the rows of a file: by the bulk path as far as that goes, else record by record.
-
-        Args:
-            file: The file.
-            content: Its bytes, proven.
-
-        Raises:
-            UnreadableFileError: If it cannot be read to its end.
-            BatchError: If a BATCH file cannot be written.
-        """
         if not self._can_go_in_bulk or self.ABORT_AT_RECORD_COUNT is not None:
-            super().write_file(file, content)
+            self._write_row_by_row(file, content)
             return
         from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
@@ -63,11 +62,15 @@ class RowReaderStream(FileReader, abc.ABC):
             rest = self._write_batch_files(self._batch_files, file, content, form)
         if rest is not None:
             self.logger.info("The file of %s is not regular from row %d on.", file.key, rest.rows_before + 1)
+            if self.skips_malformed_rows:
+                skipped = SkippedLines(rest.reader)
             for page in shape_rows(
-                rest.reader, rest.rows, rest.header, self.columns, fixed, self.logger, rows_before=rest.rows_before
+                rest.reader, rest.rows, rest.header, self.columns, fixed, rows_before=rest.rows_before
             ):
-                self.write_page(page)
-                self.count(len(page))
+                self.write(page)
+            log_irregularities(rest.reader, file.key.file_id, self.logger)
+            if self.skips_malformed_rows:
+                skipped.log(file.key.file_id, self.logger)
 
     def _write_lines(self, conversion: bulk.Conversion[list[memoryview]]) -> bulk.Rest | None:
         self._note_header(conversion.header)
@@ -109,17 +112,11 @@ class RowReaderStream(FileReader, abc.ABC):
     def _fixed(self, file: ListedFile) -> Record:
         return {**file_properties(file), "part": file.key.part}
 
-    def pages_of(self, file: ListedFile, content: t.BinaryIO) -> Iterator[list[Record]]:
-        """Make records of a file.
-
-        Args:
-            file: The file.
-            content: Its bytes, from the first on.
-
-        Yields:
-            Records.
-        """
-        yield from read_pages(content, self.columns, self._fixed(file), self.logger, self._note_header)
+    def _write_row_by_row(self, file: ListedFile, content: t.BinaryIO) -> None:
+        log_file = LogFile(content, skip_malformed=self.skips_malformed_rows)
+        self._note_header(log_file.header)
+        self.write_pages(read_pages(log_file, self.columns, self._fixed(file)))
+        log_file.log_findings(file.key.file_id, self.logger)
 
     @cached_property
     def _note_header(self) -> Callable[[Sequence[str]], None]:
@@ -150,6 +147,6 @@ class Bids(RowReaderStream):
     """The rows of bid files."""
 
     name = "index_exchange_bids"
-    event_type = "bids"
+    event_types = frozenset({"bids"})
     columns = BID_COLUMNS
     schema = row_schema(BID_COLUMNS)

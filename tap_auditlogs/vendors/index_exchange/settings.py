@@ -65,6 +65,15 @@ SETTINGS = th.PropertiesList(
         "ones than before, the hours are computed again from start_date.",
     ),
     th.Property(
+        "malformed_rows",
+        th.StringType(allowed_values=["fail", "skip"]),
+        default="fail",
+        title="Malformed rows",
+        description="What to do with a row that is not CSV, such as one with a stray quote. `fail`: the file is "
+        "unreadable from there on, and is tried again in each run. `skip`: the other rows are read, a warning names "
+        "the lines, and the stream `index_exchange_malformed_rows` has their text.",
+    ),
+    th.Property(
         "archive_url",
         th.StringType(min_length=1),
         title="Archive URL",

@@ -25,7 +25,7 @@ from tap_auditlogs.vendors.index_exchange.reading import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_auditlogs.vendors.index_exchange.reading import Record
 
@@ -34,8 +34,16 @@ MEASURES = ("net_revenue", "gross_revenue")
 Group: t.TypeAlias = "tuple[str | None, ...]"
 """The cells of the dimensions as they are in the file; None for a blank."""
 
-EXACT = decimal.Context(prec=200, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-"""Holds the sum of any numbers that a file can hold, without rounding."""
+EXACT = decimal.Context(
+    prec=2_500,
+    Emax=decimal.MAX_EMAX,
+    Emin=decimal.MIN_EMIN,
+    traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow],
+)
+"""Holds the sum of any numbers that a file can hold (64 characters, three of them of an exponent) without rounding."""
+
+_MOST_DIGITS = 200
+"""A sum with more digits, when written without an exponent, is left as text: no target has a number for it."""
 
 
 @dataclass
@@ -130,18 +138,25 @@ def _amount(row: Sequence[str], position: int | None) -> Decimal:
 
 
 def hourly_records(
-    groups: Mapping[Group, Totals], dimensions: Sequence[str], fixed: Mapping[str, t.Any], names: Names
+    groups: Mapping[Group, Totals],
+    dimensions: Sequence[str],
+    fixed: Mapping[str, t.Any],
+    names: Names,
+    *,
+    missing: Collection[str] = (),
 ) -> list[Record]:
     """Make the records of an hour.
 
     Args:
         groups: The groups by the cells as they are in the file.
         dimensions: The names of those cells.
-        fixed: The properties that all records of the file have alike.
+        fixed: The properties that all records of the file have in common.
         names: From the mappings.
+        missing: The measures whose column the file lacks: their sums are null.
 
     Returns:
-        The records, in the order of their keys.
+        The records, in the order of their keys. A sum that is too long for a number is null, and text in
+        `additional_properties`.
     """
     records: dict[str, Record] = {}
     totals_of: dict[str, Totals] = {}
@@ -153,15 +168,27 @@ def hourly_records(
     for key, record in records.items():
         totals = totals_of[key]
         record["impressions"] = totals.rows
-        record["net_revenue"] = _shortest(totals.net_revenue)
-        record["gross_revenue"] = _shortest(totals.gross_revenue)
+        for name in MEASURES:
+            _set_sum(record, name, None if name in missing else getattr(totals, name))
     return [records[key] for key in sorted(records)]
 
 
-def _shortest(amount: Decimal) -> Decimal:
-    """Leave out zeros behind the point, of which each way of adding up leaves others."""
+def long_sums(records: Iterable[Record]) -> list[str]:
+    """Return the measures of which a sum is too long for a number."""
+    extras = [extra for record in records if (extra := record[ADDITIONAL_PROPERTIES])]
+    return [name for name in MEASURES if any(name in extra for extra in extras)]
+
+
+def _set_sum(record: Record, name: str, amount: Decimal | None) -> None:
+    record[name] = None
+    if amount is None:
+        return
     amount = amount.normalize(EXACT)
-    return amount.quantize(Decimal(1), context=EXACT) if t.cast("int", amount.as_tuple().exponent) > 0 else amount
+    exponent = t.cast("int", amount.as_tuple().exponent)
+    if max(amount.adjusted(), 0) - min(exponent, 0) >= _MOST_DIGITS:
+        record[ADDITIONAL_PROPERTIES] = {**(record[ADDITIONAL_PROPERTIES] or {}), name: str(amount)}
+    else:
+        record[name] = amount.quantize(Decimal(1), context=EXACT) if exponent > 0 else amount
 
 
 def _record(key: str, values: Mapping[str, t.Any], fixed: Mapping[str, t.Any], names: Names) -> Record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
 DIMENSIONS: t.Final = ("partner_id", "site_id", "supply_source", "dsp_id", "trading_desk_id")
 
 _REVENUES: t.Final = ("net_revenue", "gross_revenue")
+_EXACT: t.Final = Context(prec=2_000)
 
 
 class Names:
@@ -52,17 +53,20 @@ def hourly_sums(rows: Sequence[NamedCells], names: Names) -> list[Row]:
         names: What ids are called.
 
     Returns:
-        A row per group: the dimensions as text, or None where blank; `impressions`; both revenues as exact text.
+        A row per group: the dimensions as text, or None where blank; `impressions`; both revenues as exact text, or
+        None where the file has no such column.
     """
     groups: dict[tuple[str | None, ...], tuple[int, list[Decimal]]] = {}
     for row in rows:
         key = tuple(row.get(name) or None for name in DIMENSIONS)
         count, sums = groups.get(key, (0, [Decimal(0), Decimal(0)]))
-        groups[key] = count + 1, [total + _amount(row.get(name)) for total, name in zip(sums, _REVENUES, strict=True)]
+        amounts = [_amount(row.get(name)) for name in _REVENUES]
+        groups[key] = count + 1, [_EXACT.add(*pair) for pair in zip(sums, amounts, strict=True)]
     result = []
     for key, (count, sums) in groups.items():
         group = dict(zip(DIMENSIONS, key, strict=True))
-        revenues = {name: format(total, "f") for name, total in zip(_REVENUES, sums, strict=True)}
+        totals = zip(_REVENUES, sums, strict=True)
+        revenues = {name: format(total, "f") if name in rows[0] else None for name, total in totals}
         result.append({**group, "impressions": count, **revenues, **names.of(group)})
     return result
 

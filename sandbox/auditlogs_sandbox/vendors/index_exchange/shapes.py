@@ -227,6 +227,38 @@ def _long_row(header: Header, rows: Sequence[Cells]) -> Content:
     return _content(_gzip(_csv(header, grown)), _named(header, grown), sound=False)
 
 
+def _repeated_header(header: Header, rows: Sequence[Cells]) -> Content:
+    """Two files joined into one, each with its header."""
+    middle = len(rows) // 2
+    data = _gzip(_csv(header, rows[:middle])) + _gzip(_csv(header, rows[middle:]))
+    return _content(data, _named(header, rows), sound=False)
+
+
+def _loosely_named(header: Header, rows: Sequence[Cells]) -> Content:
+    """The names of the columns have spaces around them and other case."""
+    names = [f" {name.upper()} " if number % 2 else name.title() for number, name in enumerate(header)]
+    return _content(_gzip(_csv(names, rows)), _named(header, rows), sound=False)
+
+
+def _no_revenue(header: Header, rows: Sequence[Cells]) -> Content:
+    """Neither revenue has a column."""
+    kept = [place for place, name in enumerate(header) if name not in {"net_revenue", "gross_revenue"}]
+    return _plain(tuple(header[place] for place in kept), [[row[place] for place in kept] for row in rows])
+
+
+def _huge_amount(header: Header, rows: Sequence[Cells]) -> Content:
+    return _plain(header, _with_cells(header, rows, net_revenue="1e200"))
+
+
+def _stray_quote(header: Header, rows: Sequence[Cells]) -> Content:
+    """In the row in the middle, a quote ends before its cell does: that row is not CSV, the others are."""
+    middle = len(rows) // 2
+    marked = list(rows)
+    marked[middle] = list(dict(zip(header, rows[middle], strict=True), domain="STRAY").values())
+    data = _csv(header, marked).replace(b"STRAY", b'"exam"ple.com')
+    return _content(_gzip(data), None, sound=False)
+
+
 def _unterminated_quote(header: Header, rows: Sequence[Cells]) -> Content:
     """A quote opens in the middle and never closes: lax readers take the rest of the file as one cell."""
     middle = len(rows) // 2
@@ -293,6 +325,7 @@ SHAPES: t.Final[dict[str, Callable[[Header, Sequence[Cells]], Content]]] = {
     for make in (
         *(_plain, _header_only, _bom, _crlf, _no_final_newline, _all_quoted, _quoted_newlines, _doubled_quotes),
         *(_long_field, _masked, _blank, _new_column, _missing_column, _reordered, _two_members, _trailing_zeros),
+        *(_repeated_header, _loosely_named, _no_revenue, _huge_amount, _stray_quote),
         *(_invalid_utf8, _nul, _utf16, _duplicate_header, _short_row, _long_row, _unterminated_quote, _empty_csv),
         *(_truncated, _truncated_trailer, _truncated_length, _trailing_junk, _bit_flip, _bomb, _html),
         *(_not_compressed, _zero_bytes),

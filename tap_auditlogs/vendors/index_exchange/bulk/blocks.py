@@ -148,6 +148,7 @@ class _Blocks:
         self._rows = 0
         self._left: _Chain | None = None
         self._whole: Rest | None = None
+        self._header_start = b""
         self.header = self._read_header()
 
     def __iter__(self) -> Iterator[Block]:
@@ -167,6 +168,10 @@ class _Blocks:
                     return
                 data, end, rows = memoryview(self._ahead + b"\n"), size + 1, 1  # the last row, which has no line feed
                 self._ahead = b""
+            text = bytes(data[:end])
+            if text.startswith(self._header_start) or b"\n" + self._header_start in text:  # the header again
+                self.leave(text)
+                return
             yield Block(data[:end], self._rows + 1, rows)
             self._rows += rows
 
@@ -218,6 +223,7 @@ class _Blocks:
             rows = list(reader.rows())
             if end and len(rows) == 1 and len(rows[0]) > 1 and not reader.odd:
                 header = check_header(rows[0])
+                self._header_start = data[: data.find(b",") + 1].removeprefix(b"\xef\xbb\xbf")
                 self._ahead = data[end:]
                 return header
         # It spans lines, or ends with a lone CR, or blank lines come first; or it has one column, so that a blank line
