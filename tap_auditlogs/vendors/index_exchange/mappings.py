@@ -237,15 +237,21 @@ class Campaigns(ReferenceStream):
 
 
 class ExchangeRates(ReferenceStream):
-    """Exchange rates of the US dollar."""
+    """Exchange rates between the US dollar and other currencies."""
 
     name = "index_exchange_exchange_rates"
     path = "/exchange-rates"
     primary_keys = ("base", "currency", "date")
     schema = th.PropertiesList(
-        _key("base", th.StringType, "The currency that one unit is of."),
-        _key("currency", th.StringType, "The currency that the rate gives."),
+        _key("base", th.StringType, "As the vendor sends it."),
+        _key("currency", th.StringType, "As the vendor sends it."),
         _key("date", th.StringType, "YYYY-MM-DD."),
-        th.Property("rate", th.NumberType, description="How much of the currency one unit of the base is."),
+        # Vendor pages say both "USD into local currency" and "foreign currencies to USD".
+        th.Property(
+            "rate",
+            th.NumberType,
+            description="As the vendor sends it. Its documents contradict each other on whether it converts from the "
+            "base or to it: compare it with a known rate before use.",
+        ),
         ADDITIONAL_PROPERTIES,
     ).to_dict()

@@ -20,8 +20,9 @@ _CREATIVE_NAMES: t.Final = (
     "",
     " padded ",
 )
-_CURRENCIES: t.Final = {"CAD": 1.3712, "EUR": 0.9184, "GBP": 0.7877, "JPY": 151.02, "AUD": 1.5291}
-_BASE_CURRENCY: t.Final = "USD"  # the vendor's service converts from USD
+# Vendor pages contradict each other on whether rates convert from USD or to it, so these suit both.
+_CURRENCIES: t.Final = {"CAD": 1.02, "EUR": 0.99, "GBP": 0.98, "JPY": 1.01, "AUD": 1.0}
+_BASE_CURRENCY: t.Final = "USD"
 _RATE_DAYS: t.Final = 3
 _SITES_OF_PARTNER: t.Final = 3
 
