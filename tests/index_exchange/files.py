@@ -67,9 +67,7 @@ def read_in_bulk(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) ->
             records += [json.loads(line, parse_float=Decimal)["record"] for line in b"".join(lines).split(b"\n")[:-1]]
         rows = conversion.rows
         if (rest := conversion.rest()) is not None:
-            for page in shape_rows(
-                rest.reader, rest.rows, rest.header, COLUMNS, FIXED, rows_before=rest.rows_before
-            ):
+            for page in shape_rows(rest.reader, rest.rows, rest.header, COLUMNS, FIXED, rows_before=rest.rows_before):
                 kept = [{name: record[name] for name in selected} for record in page]
                 records += [json.loads(encoder.encode(record), parse_float=Decimal) for record in kept]
     except UnreadableFileError as error:

@@ -413,9 +413,7 @@ def _read_in_tables(content: t.BinaryIO) -> Read:
                 assert 0 < table.num_rows == count <= 5
                 records += [_without_nulls(row) for row in table.to_pylist()]
         if (rest := conversion.rest()) is not None:
-            for page in shape_rows(
-                rest.reader, rest.rows, rest.header, COLUMNS, FIXED, rows_before=rest.rows_before
-            ):
+            for page in shape_rows(rest.reader, rest.rows, rest.header, COLUMNS, FIXED, rows_before=rest.rows_before):
                 records += [_without_nulls(row) for row in page]
     except UnreadableFileError as error:
         return Read([], str(error))

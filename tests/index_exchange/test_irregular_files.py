@@ -48,7 +48,9 @@ def read(text: str, caplog: pytest.LogCaptureFixture, *, skip: bool = True) -> S
     return Skipping([(record["country"], record["site_id"]) for record in records], malformed, caplog.text)
 
 
-@pytest.mark.parametrize("again", ["country,site_id", '"country",site_id', " Country,SITE_ID ", "\ufeffcountry,site_id"])
+@pytest.mark.parametrize(
+    "again", ["country,site_id", '"country",site_id', " Country,SITE_ID ", "\ufeffcountry,site_id"]
+)
 def test_a_repeated_header_is_not_a_row(again: str, caplog: pytest.LogCaptureFixture) -> None:
     outcome = read(f"country,site_id\nDE,1\n{again}\nFR,2\n{again}\n", caplog)
     assert outcome.rows == [("DE", 1), ("FR", 2)]
@@ -202,9 +204,7 @@ def test_a_file_without_a_summed_column_has_null_sums_and_is_named(
     assert f"File {file_id(hour)} has no column net_revenue and gross_revenue: the sums are null." in run.log
 
 
-def test_a_huge_amount_keeps_nothing_else_back(
-    vendor: IndexExchangeSandbox, config: Settings, hour: datetime
-) -> None:
+def test_a_huge_amount_keeps_nothing_else_back(vendor: IndexExchangeSandbox, config: Settings, hour: datetime) -> None:
     earlier = hour - timedelta(hours=1)
     vendor.publish(HourKey(earlier), 6, shape="huge_amount")
     run = sync(config)
@@ -251,10 +251,10 @@ def test_malformed_rows_selected_later_are_found_in_files_read_before(
     assert not second.records(IMPRESSIONS)
 
 
+@pytest.mark.usefixtures("hour")
 def test_files_read_to_their_end_without_skipping_are_not_downloaded_again_for_malformed_rows(
-    sandbox: Sandbox, config: Settings, hour: datetime
+    sandbox: Sandbox, config: Settings
 ) -> None:
-    assert hour
     first = sync(config, catalog=catalog(FILES, IMPRESSIONS, config=config))
     before = downloads(sandbox)
     assert len(before) == 1
