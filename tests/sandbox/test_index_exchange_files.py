@@ -327,6 +327,7 @@ def test_the_control_url_gives_the_truth(running: Sandbox, http: requests.Sessio
     assert answer == running.truth()
     assert list(answer) == [
         *("index_exchange_files", "index_exchange_impressions", "index_exchange_bids", "index_exchange_hourly"),
+        "index_exchange_malformed_rows",
         *(f"index_exchange_{name}" for name in ("dsps", "buyers", "deals", "sites", "partners", "campaigns")),
         "index_exchange_exchange_rates",
     ]

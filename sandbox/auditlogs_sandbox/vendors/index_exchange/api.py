@@ -144,6 +144,7 @@ class IndexExchangeSandbox(VendorSandbox):
                 STREAM_PREFIX + "files": [row for hours in listed.values() for row in manifest_rows(hours)],
                 **{STREAM_PREFIX + event_type: list(log_rows(hours)) for event_type, hours in listed.items()},
                 STREAM_PREFIX + "hourly": list(hourly_rows(listed.get("impressions", []), names)),
+                STREAM_PREFIX + "malformed_rows": [],  # files that have some are left out of the truth
                 **{STREAM_PREFIX + name: rows for name, rows in mappings.items()},
                 STREAM_PREFIX + "exchange_rates": [] if self._refuses(_RATES) else list(self.catalog.exchange_rates),
             }
