@@ -1,1 +1,1 @@
-"""The demo: the sandbox flows through Meltano into a real PostgreSQL, twice, and is counted there."""
+"""The demo: from the sandbox through Meltano into PostgreSQL, twice, with a comparison."""

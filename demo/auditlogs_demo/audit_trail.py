@@ -1,4 +1,4 @@
-"""What the mapper added: the table `audit_events`, compared with its sources, and a question to it."""
+"""The table `audit_events`: comparison with its source streams, and an example query."""
 
 from __future__ import annotations
 
@@ -41,11 +41,7 @@ class Trail(t.NamedTuple):
     repeated: int
 
     def differences(self) -> Iterator[str]:
-        """Say what differs.
-
-        Yields:
-            One sentence per source stream.
-        """
+        """Yield one sentence per stream that differs."""
         for stream in sorted(self.expected.keys() | self.events.keys()):
             source, found = self.expected.get(stream, 0), self.events.get(stream, 0)
             if source != found:
@@ -55,15 +51,7 @@ class Trail(t.NamedTuple):
 
 
 def compare_trail(sources: Mapping[str, Comparison], rows: Sequence[tuple[t.Any, ...]]) -> Trail:
-    """Compare the events with the records that they are made of.
-
-    Args:
-        sources: Of each stream, how it arrived.
-        rows: The columns `COLUMNS` of the table.
-
-    Returns:
-        The result.
-    """
+    """Compare the events with the records they are made from."""
     mapped = OcsfMapper(config={}).mapped_streams
     return Trail(
         expected={stream: sources[stream].source for stream in mapped if stream in sources},
@@ -73,15 +61,7 @@ def compare_trail(sources: Mapping[str, Comparison], rows: Sequence[tuple[t.Any,
 
 
 def render_answer(columns: Sequence[str], rows: Sequence[tuple[t.Any, ...]]) -> str:
-    """Show the first rows of an answer.
-
-    Args:
-        columns: The names of its columns.
-        rows: Its rows.
-
-    Returns:
-        The text.
-    """
+    """Format the first rows of a query result."""
     cells = [tuple(columns), *(tuple(map(str, row)) for row in rows[:_SHOWN])]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)

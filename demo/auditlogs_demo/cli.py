@@ -1,4 +1,4 @@
-"""The command `tap-auditlogs-demo`."""
+"""Command line of `tap-auditlogs-demo`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if t.TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--seed", type=int, default=1, show_default=True, help="What the made-up data follows from.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same data.")
 @click.option("--size", type=click.IntRange(min=1), help="About how many rows the largest log of a vendor has.")
 def main(seed: int, size: int | None) -> None:
-    """Load made-up audit logs into PostgreSQL with Meltano, twice, and show what landed.
+    """Load generated audit logs into PostgreSQL with Meltano, twice, and compare the tables with the source.
 
     Starts the sandbox, which imitates the vendors, and an embedded PostgreSQL; neither needs credentials or the
     network. With TARGET_POSTGRES_SQLALCHEMY_URL set, that server is used instead, in a schema of its own.

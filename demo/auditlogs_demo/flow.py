@@ -1,4 +1,4 @@
-"""The demo from its beginning to its end."""
+"""The demo from start to finish."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _LOCK: t.Final = "lock"
 
 
 class Tables(t.Protocol):
-    """What can be asked for the keys in a table."""
+    """Where the keys of a table can be read."""
 
     def read_keys(self, table: str, columns: Sequence[str]) -> list[tuple[t.Any, ...]]:
-        """Read some columns of a table, which is empty if there is none."""
+        """Return columns of a table; no rows if there is no such table."""
 
 
 @dataclass
 class Bookkeeper:
-    """Knows the source as it was and as it is, and compares the tables with it.
+    """Compares the tables with the source as it is and was.
 
     Attributes:
         sandbox: The source.
@@ -56,10 +56,7 @@ class Bookkeeper:
         self.look()
 
     def look(self) -> dict[str, frozenset[Key]]:
-        """Look at the source.
-
-        Returns:
-            The keys that it has now, by stream.
+        """Return the keys that the source has now, by stream.
 
         Raises:
             DemoError: The sandbox and the tap do not know the same streams.
@@ -73,11 +70,7 @@ class Bookkeeper:
         return shown
 
     def compare(self) -> dict[str, Comparison]:
-        """Compare the tables with the source.
-
-        Returns:
-            The results by stream.
-        """
+        """Compare the tables with the source, by stream."""
         shown = self.look()
         return {
             stream: compare(
@@ -92,19 +85,12 @@ class Bookkeeper:
 
 
 def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str], object]) -> bool:
-    """Load the sandbox's logs into PostgreSQL twice, and show what landed.
+    """Load the sandbox's logs into PostgreSQL twice; return whether source and tables agree.
 
-    Args:
-        folder: Where the meltano.yml is; everything is written to an ignored folder beside it.
-        seed: What the made-up data follows from.
-        size: About how many rows the largest log of each vendor has; None is the sandbox's own measure.
-        echo: Prints a line.
-
-    Returns:
-        Whether source and tables agree after both runs.
+    `folder` has the meltano.yml; everything is written to an ignored folder beside it.
 
     Raises:
-        DemoError: Something is not as it must be.
+        DemoError: The demo cannot run or complete.
     """
     begin = time.monotonic()
     project_file = folder / PROJECT_FILE
@@ -148,7 +134,7 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
     echo(render_answer(*answer))
     echo("")
     where = "went away with the demo" if database.is_embedded else f"are in schema {SCHEMA}"
-    echo(f"Took {time.monotonic() - begin:.1f} s. rows/s is the tap's reading in run 1. The tables {where};")
+    echo(f"Took {time.monotonic() - begin:.1f} s. rows/s is how fast the tap read in run 1. The tables {where};")
     if database.is_embedded:
         echo(f"to keep them, name your own server in {URL_VARIABLE}.")
     echo(f"Next: README.md, docs/, {PROJECT_FILE}, the logs in {FOLDER}/, and `tap-auditlogs --about`.")
@@ -203,7 +189,7 @@ def _primary_keys(config: Mapping[str, t.Any]) -> dict[str, tuple[str, ...]]:
 
 @contextmanager
 def _empty_folder(folder: Path) -> Iterator[Path]:
-    """Empty the demo's folder: a state of an earlier demo with a new database would load only what is new."""
+    """Empty the demo's folder: with a state of an earlier demo, only new rows would be loaded."""
     folder.mkdir(exist_ok=True)
     with (folder / _LOCK).open("w") as lock:
         try:
@@ -222,7 +208,7 @@ def _empty_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _logging_to(log: Path) -> Iterator[None]:
-    """Keep what the sandbox and the tap's classes log off the screen."""
+    """Write the logs of the sandbox and the tap's classes to a file."""
     handler = logging.FileHandler(log)
     root = logging.getLogger()
     level = root.level

@@ -1,4 +1,4 @@
-"""Runs the pipeline of the repository's meltano.yml, apart from whatever Meltano project the clone may be."""
+"""Runs the pipeline of the repository's meltano.yml in a Meltano project of its own."""
 
 from __future__ import annotations
 
@@ -34,14 +34,7 @@ _SHOWN_LINES: t.Final = 15
 
 
 def flatten_settings(config: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Spell the tap's configuration in Meltano's dotted names.
-
-    Args:
-        config: The configuration, with one object per vendor.
-
-    Returns:
-        The settings; what is an object within a vendor's object stays one.
-    """
+    """Convert the tap's configuration to Meltano's dotted names; deeper objects stay objects."""
     flat: dict[str, t.Any] = {}
     for name, value in config.items():
         if isinstance(value, dict):
@@ -52,15 +45,7 @@ def flatten_settings(config: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def to_environment(plugin: str, settings: Mapping[str, t.Any]) -> dict[str, str]:
-    """Spell settings as the environment variables that Meltano reads.
-
-    Args:
-        plugin: The name of the plugin.
-        settings: Its settings in dotted names.
-
-    Returns:
-        The variables; what is not text is JSON.
-    """
+    """Convert settings to the environment variables that Meltano reads; values that are not text become JSON."""
     return {
         f"{plugin}_{name}".upper().translate(str.maketrans(".-", "__")): (
             value if isinstance(value, str) else json.dumps(value)
@@ -70,14 +55,7 @@ def to_environment(plugin: str, settings: Mapping[str, t.Any]) -> dict[str, str]
 
 
 def undeclared_settings(project_file: Path, settings: Iterable[str]) -> list[str]:
-    """Find the settings that Meltano would not pass on: the tap would then ask the real vendors.
-
-    Args:
-        project_file: The meltano.yml.
-        settings: Settings of the tap in dotted names.
-
-    Returns:
-        Those that the file does not declare.
+    """Return the settings that Meltano would not pass on: without its URLs the tap would call the real vendors.
 
     Raises:
         DemoError: The file is not a Meltano project with the tap.
@@ -94,7 +72,7 @@ def undeclared_settings(project_file: Path, settings: Iterable[str]) -> list[str
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A Meltano project that is thrown away.
+    """A temporary Meltano project.
 
     Attributes:
         folder: Where it is.
@@ -106,16 +84,7 @@ class Pipeline:
 
     @classmethod
     def create(cls, folder: Path, project_file: Path, tap: Mapping[str, t.Any], loader: Mapping[str, t.Any]) -> t.Self:
-        """Make a project of a copy of a meltano.yml, so that no state, .env or database is mixed with the user's.
-
-        Args:
-            folder: An empty folder.
-            project_file: The meltano.yml.
-            tap: The tap's configuration.
-            loader: The loader's settings.
-
-        Returns:
-            The project.
+        """Create a project from a copy of meltano.yml, so that the user's state, .env and database stay separate.
 
         Raises:
             DemoError: The meltano.yml does not fit.
@@ -143,16 +112,10 @@ class Pipeline:
         )
 
     def run(self, log: Path) -> float:
-        """Run the pipeline once.
-
-        Args:
-            log: Where to write what Meltano and the plugins say.
-
-        Returns:
-            How long it took, in seconds.
+        """Run the pipeline once and return its duration in seconds.
 
         Raises:
-            DemoError: It failed.
+            DemoError: The run failed.
         """
         begin = time.monotonic()
         process = self.start(log)
@@ -193,7 +156,7 @@ class Pipeline:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End Meltano and the plugins, should any still run."""
+    """Terminate Meltano and the plugins that still run."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -205,14 +168,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def readable_lines(log: Path) -> Iterator[str]:
-    """Read a log as people would.
-
-    Args:
-        log: The file.
-
-    Yields:
-        One line per entry.
-    """
+    """Yield the entries of a log as plain lines."""
     for line in log.read_text(errors="replace").splitlines():
         entry = _parse(line)
         if entry is None:
@@ -222,14 +178,7 @@ def readable_lines(log: Path) -> Iterator[str]:
 
 
 def sync_seconds(log: Path) -> dict[str, float]:
-    """Find how long the tap took for each stream.
-
-    Args:
-        log: What a run wrote.
-
-    Returns:
-        The seconds, for each stream that the tap said them of.
-    """
+    """Return how many seconds the tap took, by stream."""
     seconds: dict[str, float] = {}
     for line in log.read_text(errors="replace").splitlines():
         entry = _parse(line)

@@ -1,4 +1,4 @@
-"""Compares what the source has with what is in the tables, and shows it."""
+"""Compares the tables with the source and formats the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXAMPLES: t.Final = 3
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the source and the table of a stream have in common, and what not.
+    """Comparison of a stream's source with its table.
 
     Attributes:
         stream: The name of the stream and of its table.
@@ -45,11 +45,7 @@ class Comparison:
     repeated: tuple[Key, ...]
 
     def differences(self) -> Iterator[str]:
-        """Say what differs.
-
-        Yields:
-            One sentence per kind of difference.
-        """
+        """Yield one sentence per kind of difference."""
         for keys, what in (
             (self.missing, "of the source are not in the table"),
             (self.unknown, "of the table are not in the source"),
@@ -68,7 +64,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the closing table.
+    """A line of the final table.
 
     Attributes:
         stream: The name of the stream.
@@ -86,15 +82,7 @@ class Line:
 
 
 def source_keys(stream: str, rows: Iterable[Mapping[str, t.Any]], key_names: Sequence[str]) -> frozenset[Key]:
-    """Find the keys of rows as the vendor spells them.
-
-    Args:
-        stream: The name of the stream.
-        rows: The rows; their own names may be in camelCase.
-        key_names: The names of the primary key in the tap's snake_case.
-
-    Returns:
-        The keys.
+    """Return the keys of the source's rows, whose names may be in camelCase.
 
     Raises:
         DemoError: A row lacks a part of the key.
@@ -110,14 +98,7 @@ def source_keys(stream: str, rows: Iterable[Mapping[str, t.Any]], key_names: Seq
 
 
 def table_keys(rows: Iterable[Sequence[t.Any]]) -> list[Key]:
-    """Spell the keys read from a table like those of the source.
-
-    Args:
-        rows: The values of the key columns, row by row.
-
-    Returns:
-        The keys.
-    """
+    """Convert the key values of a table to the form of the source's keys."""
     return [tuple(comparable(value) for value in row) for row in rows]
 
 
@@ -126,16 +107,7 @@ def compare(
 ) -> Comparison:
     """Compare source and table key by key.
 
-    Args:
-        stream: The name of the stream.
-        key_names: The names of the primary key.
-        shown: The keys that the source has now.
-        seen: The keys that it had earlier. The vendor may have stopped showing one during the run, so that the
-            table may have it or not.
-        table: The keys in the table.
-
-    Returns:
-        The result.
+    `shown` are the keys that the source has now, `seen` those that it had earlier: the table may have these or not.
     """
     counts = Counter(table)
     source = shown | (seen & counts.keys())
@@ -151,14 +123,7 @@ def compare(
 
 
 def render(lines: Iterable[Line]) -> str:
-    """Show the closing table.
-
-    Args:
-        lines: Its lines.
-
-    Returns:
-        The text.
-    """
+    """Format the final table."""
     cells = [("stream", "in the source", "in the table", "new in run 2", "rows/s")]
     cells += [
         (
@@ -175,26 +140,12 @@ def render(lines: Iterable[Line]) -> str:
 
 
 def to_snake_case(name: str) -> str:
-    """Spell a vendor's name as the tap does.
-
-    Args:
-        name: For example `eventId`.
-
-    Returns:
-        For example `event_id`.
-    """
+    """Convert a vendor's name such as `eventId` to snake_case."""
     return _WORD_START.sub("_", name).lower()
 
 
 def comparable(value: object) -> str:
-    """Spell a value so that it is the same whether it comes from JSON or from PostgreSQL.
-
-    Args:
-        value: The value.
-
-    Returns:
-        The text; times are in UTC.
-    """
+    """Convert a value to text that is the same from JSON and from PostgreSQL; times in UTC."""
     if isinstance(value, str) and _TIME.match(value):
         with suppress(ValueError):
             value = datetime.fromisoformat(value)

@@ -1,4 +1,4 @@
-"""The command `tap-auditlogs-sandbox`."""
+"""Command line of `tap-auditlogs-sandbox`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 is any free one.")
-@click.option("--seed", type=int, default=1, show_default=True, help="What the made-up data follows from.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same data.")
 @click.option("--vendors", help="Names of the vendors to imitate, separated by commas; all by default.")
 @click.option(
     "--size",
@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
 def main(port: int, seed: int, vendors: str | None, size: int) -> None:
     """Imitate the vendors on 127.0.0.1 and print the tap configuration that reaches them.
 
-    The data changes only on POST /_sandbox/advance; GET /_sandbox/truth tells what there is.
+    The data changes only on POST /_sandbox/advance; GET /_sandbox/truth returns what there is.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""The URLs under `/_sandbox/`, for those who steer the sandbox from another process."""
+"""Control URLs under `/_sandbox/`, for use from another process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 
 class Control:
-    """Answers the control URLs."""
+    """Handler of the control URLs."""
 
     MOUNT: t.Final = "_sandbox"
 
@@ -35,14 +35,7 @@ class Control:
         )
 
     def handle(self, request: Request) -> Response:
-        """Answer a request.
-
-        Args:
-            request: The request, whose path begins after the mount point.
-
-        Returns:
-            The answer.
-        """
+        """Respond to a request, whose path begins after the mount point."""
         try:
             endpoint, _ = self._routes.bind_to_environ(request.environ).match()
             return json_response(encode(endpoint(request)))
@@ -65,7 +58,7 @@ class Control:
         ]
 
     def _faults(self, request: Request) -> dict[str, int]:
-        """Put the rules of the body, a JSON list, in force instead of the present ones."""
+        """Replace the faults in force with those of the body, a JSON list."""
         rules = request.get_json(force=True)
         try:
             faults = [fault_from_json(rule) for rule in rules]

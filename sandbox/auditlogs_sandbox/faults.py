@@ -1,4 +1,4 @@
-"""Faults on request: what a test can make the sandbox do instead of, or besides, answering well."""
+"""Fault injection: rules that replace or change the vendor's response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Framing: t.TypeAlias = t.Literal["full_length", "cut_length", "chunked"]
 
 @dataclass(frozen=True)
 class Cut:
-    """How a body breaks off.
+    """How a response body is cut off.
 
     Attributes:
         keep: How many bytes of the body are sent.
@@ -34,25 +34,25 @@ class Cut:
 
 @dataclass
 class Fault:
-    """A rule: which requests it meets, and what then happens.
+    """A rule: which requests it matches, and what happens to them.
 
-    A rule with neither `status`, `body` nor `echo_credentials` lets the vendor answer.
+    Without `status`, `body` and `echo_credentials` the vendor responds.
 
     Attributes:
-        vendor: Meets only requests to this vendor.
-        path: Meets only paths, mount point included, that contain this.
-        parameters: Meets only requests that carry these query or form values; names in any case.
-        skip: How many requests it lets pass first.
-        times: How often it then happens; None is for ever.
-        status: The HTTP status to answer with.
-        headers: The headers to answer with; with a fault that lets the vendor answer, they are added.
-        body: The body to answer with.
-        echo_credentials: Answers with a body that repeats the headers and parameters of the request.
-        delay: Seconds to wait before the answer.
-        drop: Closes the connection without an answer.
-        cut: Breaks the body off.
-        callback: Is called with the request before the vendor answers, for example to add rows.
-        hits: How many requests it has met, those it let pass included.
+        vendor: Matches only requests to this vendor.
+        path: Matches only paths, mount point included, that contain this.
+        parameters: Matches only requests with these query or form values; names are case-insensitive.
+        skip: Number of requests to let pass first.
+        times: Number of requests to apply it to; None means all.
+        status: HTTP status of the response.
+        headers: Response headers; added to the vendor's if the vendor responds.
+        body: Response body.
+        echo_credentials: Responds with the headers and parameters of the request.
+        delay: Seconds to wait before the response.
+        drop: Closes the connection without a response.
+        cut: Cuts the body off.
+        callback: Called with the request before the vendor responds, for example to add rows.
+        hits: Number of requests matched so far, skipped ones included.
     """
 
     vendor: str | None = None
@@ -71,29 +71,14 @@ class Fault:
     hits: int = field(default=0, init=False)
 
     def meets(self, vendor: str, request: Request) -> bool:
-        """Tell whether the rule is about a request.
-
-        Args:
-            vendor: The vendor that the request is for.
-            request: The request.
-
-        Returns:
-            Whether it is.
-        """
+        """Whether the rule matches a request."""
         if self.vendor not in {None, vendor} or self.path not in request.root_path + request.path:
             return False
         sent = {name.casefold(): value for name, value in request.values.items()}
         return all(sent.get(name.casefold()) == value for name, value in self.parameters.items())
 
     def answer(self, request: Request) -> Response | None:
-        """Make the answer of the rule.
-
-        Args:
-            request: The request.
-
-        Returns:
-            The answer, or None when the vendor is to answer.
-        """
+        """Return the rule's response, or None if the vendor is to respond."""
         if self.echo_credentials:
             body = encode({"error": "rejected", "headers": dict(request.headers), "sent": request.values.to_dict()})
             return Response(body, self.status or 400, {"Content-Type": "application/json", **self.headers})
@@ -103,44 +88,25 @@ class Fault:
 
 
 class FaultList:
-    """The rules in force, in order."""
+    """Faults in force, in order."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> Fault:
-        """Put a rule in force.
-
-        Args:
-            fault: The rule.
-
-        Returns:
-            The same rule, so that its hits can be counted.
-        """
+        """Add a rule and return it, so that its hits can be counted."""
         with self._lock:
             self._faults.append(fault)
         return fault
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """Put other rules in force instead of the present ones.
-
-        Args:
-            faults: The rules; none ends all faults.
-        """
+        """Replace all rules."""
         with self._lock:
             self._faults = list(faults)
 
     def due(self, vendor: str, request: Request) -> list[Fault]:
-        """Count a request, and find what is to happen at it.
-
-        Args:
-            vendor: The vendor that the request is for.
-            request: The request.
-
-        Returns:
-            The rules that strike at this request, in order.
-        """
+        """Count a request and return the rules that apply to it, in order."""
         striking = []
         with self._lock:
             for fault in self._faults:
@@ -156,13 +122,7 @@ _FROM_JSON: t.Final = frozenset(item.name for item in fields(Fault)) - {"callbac
 
 
 def fault_from_json(rule: Mapping[str, t.Any]) -> Fault:
-    """Read a rule as it comes over the control URL.
-
-    Args:
-        rule: The attributes of the rule; `body` is text, `cut` an object, and there is no `callback`.
-
-    Returns:
-        The rule.
+    """Read a rule from the control URL: `body` is text, `cut` an object; there is no `callback`.
 
     Raises:
         ValueError: A name is unknown.

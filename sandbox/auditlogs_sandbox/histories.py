@@ -1,7 +1,7 @@
-"""Objects whose changes are logged, for vendors that show the history of one object at a time.
+"""Objects with a change history, for vendors that return the history of one object at a time.
 
-Only when each object changed is kept, and even that is made up anew whenever it is asked for: thousands of objects
-with tens of changes each cost little memory. What a change looked like follows from its number.
+Only the times of changes are kept, and most are generated when needed, so that thousands of objects with tens of
+changes each need little memory. The content of a change is derived from its number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.world import World
 
 UNNOTICED_AGE: t.Final = timedelta(days=5)
-"""How old the change is that `Catalogue.advance` makes without its object showing it."""
+"""Age of the change that `Catalogue.advance` logs without updating the object's modification time."""
 
 _ID_STEP: t.Final = 7
 _DAY: t.Final = 86_400
@@ -69,11 +69,7 @@ class TrackedObject:
         return self.made_up + len(self.later)
 
     def moments(self) -> list[int]:
-        """Tell when each change happened.
-
-        Returns:
-            The times, by number of the change.
-        """
+        """Return the time of each change, by its number."""
         rng = Random(self.salt)  # noqa: S311 - made-up data, not cryptography  # nosec B311
         between = sorted(rng.randint(self.first, self.last) for _ in range(self.made_up - 2))
         ends = [self.first] if self.made_up == 1 else [self.first, self.last]
@@ -97,16 +93,16 @@ class Catalogue:
         self._advanced = self.now()
 
     def now(self) -> int:
-        """Tell the time in whole seconds since 1970."""
+        """Time in whole seconds since 1970."""
         return to_nanoseconds(self._world.now()) // NANOSECONDS
 
     def fill(self, sizes: Mapping[str, int], changes: Callable[[str, int], int], *, ancient: bool) -> None:
-        """Make up all objects anew. The newest change is three days older than the start.
+        """Generate all objects anew; the newest change is three days older than the start.
 
         Args:
-            sizes: How many objects of each kind; none of those that are not named.
-            changes: How many changes, at least one, the object of this kind with this number has.
-            ancient: Whether some objects are so old that a vendor may have forgotten how they began.
+            sizes: Number of objects by kind; kinds that are not named get none.
+            changes: Returns the number of changes, at least one, for a kind and an object's number.
+            ancient: Whether some objects are older than what a vendor keeps.
         """
         self._objects = {kind: [] for kind in self.kinds}
         self._filled = dict(sizes)
@@ -122,40 +118,18 @@ class Catalogue:
                 self._append(kind, first, last if count > 1 else first, count)
 
     def live(self, kind: str) -> list[TrackedObject]:
-        """Give the objects that are not deleted.
-
-        Args:
-            kind: Their type or service.
-
-        Returns:
-            The objects by id, ascending.
-        """
+        """Return the objects that are not deleted, by id ascending."""
         return [item for item in self._objects[kind] if not item.deleted]
 
     def find(self, kind: str, identifier: int) -> TrackedObject | None:
-        """Find an object, deleted or not.
-
-        Args:
-            kind: Its type or service, which may be unknown.
-            identifier: Its id.
-
-        Returns:
-            The object, or None.
-        """
+        """Return an object, deleted or not, or None; the kind may be unknown."""
         if kind not in self.kinds:
             return None
         number, rest = divmod(identifier - self.kinds[kind], _ID_STEP)
         return self.by_number(kind, number) if rest == 0 else None
 
     def known(self, kind: str, identifier: int) -> TrackedObject:
-        """Give an object that must be there, deleted or not.
-
-        Args:
-            kind: Its type or service.
-            identifier: Its id.
-
-        Returns:
-            The object.
+        """Return an object that exists, deleted or not.
 
         Raises:
             KeyError: There is none.
@@ -167,52 +141,20 @@ class Catalogue:
         return item
 
     def by_number(self, kind: str, number: int) -> TrackedObject | None:
-        """Find an object, deleted or not, by its place.
-
-        Args:
-            kind: Its type or service.
-            number: Its place among the objects of its kind, from 0.
-
-        Returns:
-            The object, or None.
-        """
+        """Return an object, deleted or not, by its number within its kind, or None."""
         known = self._objects[kind]
         return known[number] if 0 <= number < len(known) else None
 
     def made_up_id(self, kind: str, number: int) -> int:
-        """Give the id of an object to refer to, the same however many objects are added later.
-
-        Args:
-            kind: Its type or service.
-            number: Any number; numbers beyond the objects of the kind begin again with the first.
-
-        Returns:
-            The id of one of the objects made up by `fill`; of none that exists where there are none.
-        """
+        """Return the id of an object generated by `fill`; numbers beyond the last begin again with the first."""
         return self.kinds[kind] + _ID_STEP * (number % max(1, self._filled.get(kind, 0)))
 
     def add(self, kind: str) -> TrackedObject:
-        """Create an object now.
-
-        Args:
-            kind: Its type or service.
-
-        Returns:
-            The object.
-        """
+        """Create an object now."""
         return self._append(kind, self.now() - 1, self.now() - 1, 1)
 
     def change(self, item: TrackedObject, moment: int, *, bump: bool = True) -> int:
-        """Log a change.
-
-        Args:
-            item: The object that is changed.
-            moment: When it happened.
-            bump: Whether the object itself shows it.
-
-        Returns:
-            The number of the change.
-        """
+        """Log a change and return its number; with `bump` the object itself shows it."""
         item.later.append(moment)
         if bump:
             item.modified = max(item.modified, moment)
@@ -220,11 +162,7 @@ class Catalogue:
         return item.changes - 1
 
     def delete(self, item: TrackedObject) -> None:
-        """Delete an object, which its history tells as its last change.
-
-        Args:
-            item: The object.
-        """
+        """Delete an object; its history ends with that change."""
         self.change(item, max(item.modified, self.now() - 1))
         item.deleted = True
 

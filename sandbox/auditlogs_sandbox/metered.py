@@ -1,4 +1,4 @@
-"""A vendor that takes time to answer, and counts how many requests it has in work at once."""
+"""Vendors with latency and a count of concurrent requests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 import typing as t
 from abc import abstractmethod
 from contextlib import contextmanager
+
+from typing_extensions import override
 
 from auditlogs_sandbox.vendor import VendorSandbox
 
@@ -19,11 +21,11 @@ if t.TYPE_CHECKING:
 
 
 class MeteredSandbox(VendorSandbox):
-    """The imitation of a vendor whose clients have several requests under way.
+    """A vendor whose clients send requests concurrently.
 
     Attributes:
-        latency: How many seconds each answer takes.
-        max_in_flight: The most requests that were in work at once; a test may set it back to 0.
+        latency: Seconds that each response takes.
+        max_in_flight: Highest number of concurrent requests so far; tests may reset it to 0.
     """
 
     def __init__(self, world: World) -> None:
@@ -33,8 +35,8 @@ class MeteredSandbox(VendorSandbox):
         self._in_flight = 0
         self._counting = threading.Lock()
 
+    @override
     def handle(self, request: Request) -> Response:
-        """Answer as the vendor would."""
         with self._counted() as in_flight:
             if self.latency:
                 time.sleep(self.latency)
@@ -43,15 +45,7 @@ class MeteredSandbox(VendorSandbox):
 
     @abstractmethod
     def answer(self, request: Request, in_flight: int) -> Response:
-        """Answer a request as the vendor would; the lock is held.
-
-        Args:
-            request: The request, whose path begins after the mount point.
-            in_flight: How many requests were in work when it came, itself included.
-
-        Returns:
-            The answer.
-        """
+        """Respond as the vendor would; the lock is held. `in_flight` includes this request."""
 
     @contextmanager
     def _counted(self) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Parameters of a request to the sandbox, read without lenience: a tap that sends a wrong one must hear of it."""
+"""Strict parsing of request parameters: a wrong parameter is always refused."""
 
 from __future__ import annotations
 
@@ -13,15 +13,9 @@ NUMBER: t.Final = re.compile(r"\d{1,18}")
 
 
 class Parameters(abc.ABC):
-    """The parameters of a request; a vendor says how it refuses a wrong one."""
+    """The parameters of a request; each vendor defines how it refuses a wrong one."""
 
     def __init__(self, sent: Iterable[tuple[str, str]], allowed: Container[str]) -> None:
-        """Take in what was sent.
-
-        Args:
-            sent: Names and values.
-            allowed: The names that the vendor knows.
-        """
         self._sent: dict[str, str] = {}
         for name, value in sent:
             if name not in allowed:
@@ -32,36 +26,14 @@ class Parameters(abc.ABC):
 
     @abc.abstractmethod
     def malformed(self, message: str) -> Exception:
-        """Refuse a request.
-
-        Args:
-            message: What is wrong with it.
-
-        Returns:
-            The error to raise.
-        """
+        """Return the error to raise for a wrong request."""
 
     def unknown(self, name: str) -> Exception:
-        """Refuse a parameter that the vendor does not know.
-
-        Args:
-            name: Its name.
-
-        Returns:
-            The error to raise.
-        """
+        """Return the error to raise for an unknown parameter."""
         return self.malformed(f"unknown parameter {name}")
 
     def number(self, name: str, default: int) -> int:
-        """Read a whole number that is not negative.
-
-        Args:
-            name: Its name.
-            default: The value where none is sent.
-
-        Returns:
-            The number.
-        """
+        """Return a non-negative integer parameter."""
         text = self._sent.get(name, str(default))
         if not NUMBER.fullmatch(text):
             raise self.malformed(f"{name} must be an integer")

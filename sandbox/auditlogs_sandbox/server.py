@@ -1,4 +1,4 @@
-"""The sandbox server: mounts the imitated vendors, logs requests, and strikes with the faults asked for."""
+"""HTTP server for the imitated vendors: routes and logs requests, and injects faults."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if t.TYPE_CHECKING:
 
 LOOPBACK: t.Final = "127.0.0.1"
 _THREADS: t.Final = 16
-_CONNECTIONS: t.Final = 1000  # beyond the default of 100 a client, such as a test of many runs, would wait for ever
+_CONNECTIONS: t.Final = 1000  # beyond the default of 100, clients would wait forever
 _MEMORY_BUFFER: t.Final = 64 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
 
 class Sandbox(SandboxState):
-    """The imitated vendors, served on a loopback port while the `with` block runs."""
+    """The imitated vendors, served on a loopback port inside the `with` block."""
 
     def __init__(
         self,
@@ -46,22 +46,14 @@ class Sandbox(SandboxState):
         clock: Callable[[], datetime] | None = None,
         port: int = 0,
     ) -> None:
-        """Generate the data; see `SandboxState`.
-
-        Args:
-            seed: Generated data and credentials depend on it alone.
-            vendors: The names of the vendors to imitate; all by default.
-            size: About how many rows the largest log of each vendor has.
-            clock: Returns the time; the system clock by default.
-            port: The port to listen on; 0 is any free one.
-        """
+        """See `SandboxState`; port 0 is any free one."""
         super().__init__(seed=seed, vendors=vendors, size=size, clock=clock)
         self._control = Control(self)
         self._port = port
         self._closing = threading.Event()
 
     def __enter__(self) -> t.Self:
-        # Bound before waitress starts its threads, which it would leave behind when the port is taken.
+        # Bind before waitress starts its threads, which it would leave running if the port is taken.
         listener = socket.create_server((LOOPBACK, self._port))
         self._channels: dict[int, t.Any] = {}
         self._server = create_server(
@@ -89,18 +81,18 @@ class Sandbox(SandboxState):
         self._closing.set()
         self._server.pull_trigger()
         self._loop.join()
-        # Only now, when nothing polls or wakes them any more, may the sockets be closed.
+        # Close the sockets only when nothing polls or wakes them any more.
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._channels)
 
     @property
     def url(self) -> str:
-        """The URL of the server, without a slash at its end."""
+        """URL of the server, without a trailing slash."""
         return f"http://{LOOPBACK}:{self._server.effective_port}"
 
     @property
     def config(self) -> dict[str, t.Any]:
-        """The tap configuration that reaches every vendor here."""
+        """Configuration of the tap for this server."""
         return {name: vendor.config(f"{self.url}/{name}") for name, vendor in self.vendors.items()}
 
     def _serve(self) -> None:

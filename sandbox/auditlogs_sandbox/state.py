@@ -1,4 +1,4 @@
-"""The state of the sandbox: what the imitated vendors have, what was asked of them, and what is to go wrong."""
+"""State of the sandbox: the imitated vendors, the requests they received and the faults in force."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _REMEMBERED_REQUESTS: t.Final = 10_000
 
 @dataclass
 class LoggedRequest:
-    """A request that came in.
+    """A received request.
 
     Attributes:
-        vendor: The vendor that it is for, as the path says.
+        vendor: The vendor named in the path.
         method: The HTTP method.
         path: The path, mount point included.
         query: The query, undecoded.
         headers: The headers.
         form: The values of a form body.
         body: The body.
-        time: When it came, in seconds since 1970 by the clock of the machine.
+        time: When it arrived, in seconds since 1970 by the system clock.
         status: The HTTP status of the answer, None until there is one.
     """
 
@@ -67,13 +67,7 @@ class SandboxState:
         size: int = DEFAULT_SIZE,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        """Generate the data.
-
-        Args:
-            seed: Generated data and credentials depend on it alone.
-            vendors: The names of the vendors to imitate; all by default.
-            size: About how many rows the largest log of each vendor has.
-            clock: Returns the time; the system clock by default.
+        """Generate the data, which depends only on seed, size and clock; `size` is about the rows of the largest log.
 
         Raises:
             ValueError: A vendor is unknown.
@@ -94,14 +88,7 @@ class SandboxState:
     def vendor(self, name: str, kind: type[AnyVendor]) -> AnyVendor: ...
 
     def vendor(self, name: str, kind: type[VendorSandbox] = VendorSandbox) -> VendorSandbox:
-        """Give an imitated vendor, whose attributes are the levers for tests.
-
-        Args:
-            name: The name of the vendor.
-            kind: Its class, so that a type checker knows the levers.
-
-        Returns:
-            The vendor.
+        """Return an imitated vendor; `kind` is its class, for the type checker.
 
         Raises:
             TypeError: The vendor is of another class.
@@ -113,14 +100,14 @@ class SandboxState:
         return vendor
 
     def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the vendors would show now, as they spell them."""
+        """Return, by stream, the rows that the vendors would return now, in their own spelling."""
         return {stream: rows for vendor in self.vendors.values() for stream, rows in vendor.truth().items()}
 
     def advance(self) -> None:
-        """Let every vendor have new rows; nothing else changes the data."""
+        """Add new rows to every vendor; nothing else changes the data."""
         for vendor in self.vendors.values():
             vendor.advance()
 
     def secrets(self) -> list[str]:
-        """Give every credential that is handed out, to look for leaks."""
+        """Return all credentials, to look for leaks."""
         return [secret for vendor in self.vendors.values() for secret in vendor.secrets()]

@@ -1,4 +1,4 @@
-"""What an imitated vendor offers to the sandbox server."""
+"""Base class of the imitated vendors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Row: t.TypeAlias = "dict[str, t.Any]"
 
 
 class VendorSandbox(ABC):
-    """The imitation of one vendor's API.
+    """Imitation of one vendor's API.
 
-    The server mounts it at `/<name>`. Requests come in on several threads.
+    The server mounts it at `/<name>`. Requests arrive on several threads.
 
     Attributes:
         name: The name of the vendor in the registry.
@@ -38,61 +38,30 @@ class VendorSandbox(ABC):
 
     @abstractmethod
     def handle(self, request: Request) -> Response:
-        """Answer a request as the vendor would.
-
-        Args:
-            request: The request, whose path begins after the mount point.
-
-        Returns:
-            The answer.
-        """
+        """Respond as the vendor would; the path begins after the mount point."""
 
     @abstractmethod
     def config(self, base_url: str) -> Mapping[str, t.Any]:
-        """Give the settings with which a client reaches this vendor.
-
-        Args:
-            base_url: The URL of the mount point.
-
-        Returns:
-            The vendor's settings object.
-        """
+        """Return the tap's settings for this vendor, mounted at `base_url`."""
 
     @abstractmethod
     def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the API would show now, as the vendor spells them."""
+        """Return, by stream, the rows that the API would return now, in the vendor's spelling."""
 
     @abstractmethod
     def advance(self) -> None:
-        """Let time bring new rows."""
+        """Add new rows."""
 
     @abstractmethod
     def secrets(self) -> Sequence[str]:
-        """Give every credential that this vendor hands out."""
+        """Return all credentials of this vendor."""
 
 
 def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with JSON.
-
-    Args:
-        body: The encoded JSON.
-        status: The HTTP status.
-        headers: Further headers.
-
-    Returns:
-        The answer.
-    """
+    """Return a response with encoded JSON."""
     return Response(body, status=status, headers=headers, content_type="application/json; charset=utf-8")
 
 
 def encode(value: object, *, escaped: bool = False) -> bytes:
-    """Encode a value as compact JSON.
-
-    Args:
-        value: The value.
-        escaped: Whether characters outside ASCII are written as escapes, as many servers do.
-
-    Returns:
-        The JSON in UTF-8.
-    """
+    """Encode as compact JSON; `escaped` writes characters outside ASCII as escapes, as many servers do."""
     return json.dumps(value, ensure_ascii=escaped, separators=(",", ":")).encode()

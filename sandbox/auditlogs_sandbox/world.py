@@ -1,4 +1,4 @@
-"""What all imitated vendors have in common: the clock, the seed and a cast of made-up people."""
+"""What the imitated vendors share: clock, seed and generated people."""
 
 from __future__ import annotations
 
@@ -42,21 +42,14 @@ def _wall_clock() -> datetime:
 
 
 def to_nanoseconds(moment: datetime) -> int:
-    """Give a moment as whole nanoseconds since 1970, without going through a float.
-
-    Args:
-        moment: An aware datetime.
-
-    Returns:
-        The nanoseconds.
-    """
+    """Return nanoseconds since 1970, without going through a float."""
     elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (elapsed.days * 86_400 + elapsed.seconds) * NANOSECONDS + elapsed.microseconds * 1000
 
 
 @dataclass(frozen=True)
 class Person:
-    """A made-up person."""
+    """A generated person."""
 
     id: str
     name: str
@@ -65,7 +58,7 @@ class Person:
 
 @dataclass(frozen=True)
 class World:
-    """The ground the imitated vendors stand on.
+    """Clock, seed and size that all generated data depends on.
 
     The same seed, size and clock give the same data.
 
@@ -85,42 +78,19 @@ class World:
         object.__setattr__(self, "base", self.now())
 
     def now(self) -> datetime:
-        """Tell the time of the sandbox in UTC."""
+        """Current time of the sandbox in UTC."""
         return self.clock().astimezone(UTC)
 
     def rng(self, *purpose: str) -> Random:
-        """Give a source of random numbers of its own for each purpose.
-
-        Args:
-            *purpose: What the numbers are for.
-
-        Returns:
-            The source, which yields the same numbers for the same seed.
-        """
+        """Return a random number generator for a purpose, the same for the same seed."""
         return Random(":".join((str(self.seed), *purpose)))  # noqa: S311 - made-up data, not cryptography  # nosec B311
 
     def secret(self, *purpose: str, length: int = 43, alphabet: str = string.ascii_letters + string.digits) -> str:
-        """Make up a credential.
-
-        Args:
-            *purpose: What it is for.
-            length: How many characters it has.
-            alphabet: The characters to choose from.
-
-        Returns:
-            The credential, the same for the same seed.
-        """
+        """Generate a credential, the same for the same seed."""
         return "".join(self.rng("secret", *purpose).choices(alphabet, k=length))
 
     def people(self, vendor: str) -> list[Person]:
-        """Make up the people who act in a vendor's logs.
-
-        Args:
-            vendor: The name of the vendor.
-
-        Returns:
-            The people, some with names that are hard to store.
-        """
+        """Generate the people in a vendor's logs; some have names that are hard to store."""
         rng = self.rng(vendor, "people")
         return [
             Person(id=made_up_uuid(rng), name=name, email=f"person{number}@example.com")
@@ -128,57 +98,25 @@ class World:
         ]
 
     def history(self, rng: Random, *, days: float, count: int) -> list[int]:
-        """Spread moments over the past, ending a while before the start.
-
-        Args:
-            rng: The source of random numbers.
-            days: How far back to go.
-            count: How many moments.
-
-        Returns:
-            The moments in nanoseconds since 1970, ascending, on whole 100 ns as .NET keeps them.
-        """
+        """Return ascending times in nanoseconds since 1970, spread over the past, in steps of 100 ns as in .NET."""
         end = to_nanoseconds(self.base - QUIET)
         begin = end - int(days * 86_400 * NANOSECONDS)
         return sorted(rng.randrange(begin, end) // 100 * 100 for _ in range(count))
 
     def following(self, rng: Random, newest: int, count: int) -> list[int]:
-        """Find moments for new rows: after the newest row, and in the first half of the time until now.
+        """Return ascending times for new rows: after the newest row, in the first half of the time until now.
 
         The second half stays free for the next slice, also when the clock stands still.
-
-        Args:
-            rng: The source of random numbers.
-            newest: When the newest row was made, in nanoseconds since 1970.
-            count: How many moments.
-
-        Returns:
-            The moments in nanoseconds since 1970, ascending.
         """
         middle = max(newest + count, (newest + to_nanoseconds(self.now())) // 2)
         return sorted(rng.randrange(newest + 1, middle + 1) for _ in range(count))
 
 
 def happens(rng: Random, probability: float) -> bool:
-    """Let chance decide.
-
-    Args:
-        rng: The source of random numbers.
-        probability: How likely it is, from 0 to 1.
-
-    Returns:
-        Whether it happens.
-    """
+    """Return True with the given probability."""
     return rng.random() < probability
 
 
 def made_up_uuid(rng: Random) -> str:
-    """Make up an identifier in the usual 8-4-4-4-12 form.
-
-    Args:
-        rng: The source of random numbers.
-
-    Returns:
-        The identifier.
-    """
+    """Generate a UUID."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
