@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
 
     from singer_sdk import Stream, Tap
 
+    from tap_auditlogs.core.sdk_hooks import HookedTap
+
 logger = logging.getLogger(__name__)
 
 EXIT_COMPLETE = 0
@@ -32,7 +34,7 @@ class _Failure:
     reason: str
 
 
-def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = None) -> int:
+def run(make_tap: Callable[[MessageWriter], HookedTap], *, record_limit: int | None = None) -> int:
     """Create the tap, sync every selected stream and log a summary.
 
     Args:
@@ -47,7 +49,7 @@ def run(make_tap: Callable[[MessageWriter], Tap], *, record_limit: int | None = 
     def work() -> int:
         tap = make_tap(writer)
         relax_garbage_collection()
-        writer.start_from(tap.state)
+        writer.start_from(tap.state_to_write())
         return _sync_streams(tap, record_limit)
 
     return run_process(work, writer)
@@ -83,7 +85,7 @@ def relax_garbage_collection() -> None:
 
 
 def _sync_streams(tap: Tap, record_limit: int | None) -> int:
-    streams = [stream for stream in tap.streams.values() if record_limit is not None or _wanted(stream)]
+    streams = [stream for stream in tap.streams.values() if record_limit is not None or is_wanted(stream)]
     if not streams:
         logger.error("No stream is selected. Check the catalog or the `select` rules.")
         return EXIT_FAILED
@@ -100,7 +102,8 @@ def _sync_streams(tap: Tap, record_limit: int | None) -> int:
     return EXIT_FAILED if failures else EXIT_COMPLETE
 
 
-def _wanted(stream: Stream) -> bool:
+def is_wanted(stream: Stream) -> bool:
+    """Say whether a stream is read, for itself or for those read in its pass."""
     return stream.selected or stream.has_selected_descendents
 
 

@@ -12,6 +12,7 @@ Read in singer-sdk 0.54.9, unchanged since the version named.
 | `helpers._batch.SDKBatchMessage` (made) | 0.11 | The SDK has no public BATCH message |
 | `helpers._batch.BaseBatchFileEncoding` (made) | 0.11 | Part of the BATCH message |
 | `helpers._batch.StorageTarget` (made) | 0.11 | Opens the storage of `batch_config` as the SDK does |
+| `helpers._state.StateWriter.write_state` | 0.53 | The SDK would write the state as it is kept |
 | `helpers._classproperty.classproperty` (used) | 0.4 | `PluginBase._env_var_config` is one |
 | `configuration._dict_config.parse_environment_config` (called) | 0.4 | Types of settings in the environment |
 | `Target._process_record_message` | 0.1 | The SDK's rewrites times, and takes longer than the work itself |
@@ -29,12 +30,14 @@ import abc
 import logging
 import os
 import typing as t
+from functools import cached_property
 
 from singer_sdk import Stream, Tap, Target
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, SDKBatchMessage, StorageTarget
 from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers._state import StateWriter
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.mapper_base import InlineMapper
 from singer_sdk.plugin_base import PluginBase
@@ -48,7 +51,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     import click
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.helpers.types import Context, Record, TapState
 
 
 __all__ = [
@@ -254,6 +257,27 @@ class HookedPlugin(PluginBase, abc.ABC):
 
 class HookedTap(HookedPlugin, Tap):
     """A tap with these hooks."""
+
+    @abc.abstractmethod
+    def state_to_write(self) -> dict[str, t.Any]:
+        """Return the state as STATE messages have it."""
+
+    @override
+    @cached_property
+    def state_writer(self) -> StateWriter:
+        return _TapStateWriter(self)
+
+
+class _TapStateWriter(StateWriter):
+    """Writes the state in the form that the tap gives it."""
+
+    def __init__(self, tap: HookedTap) -> None:
+        super().__init__(tap.message_writer)
+        self._tap = tap
+
+    @override
+    def write_state(self, state: TapState) -> None:
+        super().write_state(t.cast("TapState", self._tap.state_to_write()))
 
 
 class HookedMapper(HookedPlugin, InlineMapper):

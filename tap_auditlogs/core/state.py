@@ -14,8 +14,8 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STATE_VERSION = 1
-"""Raised when the meaning of a bookmark changes, so that an older tap refuses what it would misread."""
+STATE_VERSION = 2
+"""Raised when the form of a bookmark changes, so that an older tap refuses what it cannot read."""
 
 _LEFT_BY_THE_SDK = ("progress_markers", "replication_key_signpost", "starting_replication_value")
 _PARKED = "other_filters"
@@ -23,9 +23,10 @@ _FILTERS = "filters"
 _PROGRESS = "progress"
 _PARTS = "parts"
 _NOTES = "notes"
-_KNOWN = {"replication_key", "replication_key_value", _PARKED, _FILTERS, _PROGRESS, _PARTS, _NOTES}
-_UNFILTERED = "none"
+_SCALARS = ("replication_key", "replication_key_value", _FILTERS)
 _CONTAINERS = (_PROGRESS, _PARKED, _PARTS, _NOTES)
+_KNOWN = {*_SCALARS, *_CONTAINERS}
+_UNFILTERED = "none"
 _ADVICE = "Correct it or, to read everything again, remove it"
 _DEEPEST = 100
 """No bookmark of any tap is nested so deep; what is ten times as deep cannot be written back."""
@@ -91,6 +92,42 @@ def check_state(state: object) -> dict[str, t.Any]:
             msg = f"The bookmark of `{stream}` in the state is a JSON {_json_type(entry)}, not an object. {_ADVICE}."
             raise StateError(msg)
     return state
+
+
+def pack_entry(entry: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return a stream's entry in the form in which it is written, which survives being merged with an older one.
+
+    Meltano merges states key by key at any depth: a key that is absent keeps its older value, and an object merged
+    onto null fails. So every key is always written, null where there is nothing, and each object stands in a list of
+    one, which a merge replaces as a whole.
+    """
+    known = {name: entry.get(name) for name in _SCALARS} | {name: _pack(entry.get(name)) for name in _CONTAINERS}
+    return known | {name: value for name, value in entry.items() if name not in {*_KNOWN, *_LEFT_BY_THE_SDK}}
+
+
+def unpack_entry(entry: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return a loaded entry in the form in which it is used; entries written by version 1 have it already."""
+    unpacked = {name: _unpack(value) if name in _CONTAINERS else value for name, value in entry.items()}
+    if not entry.keys() >= _KNOWN:
+        return unpacked
+    has_lost_its_value = entry["replication_key"] is not None and entry["replication_key_value"] is None
+    return {
+        name: value
+        for name, value in unpacked.items()
+        if value is not None or (has_lost_its_value and name == "replication_key_value")
+    }
+
+
+def _pack(value: t.Any) -> t.Any:
+    return ([value] if value else None) if isinstance(value, dict) else value
+
+
+def _unpack(value: t.Any) -> t.Any:
+    match value:
+        case [dict() as content]:
+            return content
+        case _:
+            return value
 
 
 class Bookmark:

@@ -37,6 +37,7 @@ class AuditStream(PagedStream, abc.ABC):
     Attributes:
         source_name: Gives the vendor's key of a property.
         derived_properties: Properties that the stream itself fills in.
+        has_bookmark: Whether it has an entry of its own in the state.
         filter_settings: The vendor's settings that decide which rows the stream sees; its bookmark belongs to them.
         failure: Why a stream that is read in the pass of its parent is not complete, if the parent itself is.
     """
@@ -45,6 +46,7 @@ class AuditStream(PagedStream, abc.ABC):
 
     source_name: t.ClassVar[Callable[[str], str]] = staticmethod(camel_case)
     derived_properties: t.ClassVar[Sequence[str]] = ()
+    has_bookmark: t.ClassVar[bool] = True
     filter_settings: t.ClassVar[Sequence[str]] = ()
 
     def __init__(self, tap: Tap, connection: Connection) -> None:

@@ -13,14 +13,15 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
+from typing_extensions import override
 
 from tap_auditlogs.core.connection import Connection
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.redaction import redact
-from tap_auditlogs.core.run import EXIT_FAILED, log_config_faults, run
+from tap_auditlogs.core.run import EXIT_FAILED, is_wanted, log_config_faults, run
 from tap_auditlogs.core.sdk_hooks import HookedTap
 from tap_auditlogs.core.settings import check_config, http_options, secrets_of, with_defaults, without_absent
-from tap_auditlogs.core.state import STATE_VERSION, check_state, parse_state
+from tap_auditlogs.core.state import STATE_VERSION, check_state, pack_entry, parse_state, unpack_entry
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
@@ -119,9 +120,24 @@ class RegistryTap(HookedTap):
         Raises:
             StateError: If it cannot be understood. It is never taken for "no state".
         """
-        t.cast("dict[str, t.Any]", self.state).update({"bookmarks": {}, **check_state(state), "version": STATE_VERSION})
+        state = {"bookmarks": {}, **check_state(state), "version": STATE_VERSION}
+        bookmarks = {
+            name: unpack_entry(entry) if name in self.streams else entry for name, entry in state["bookmarks"].items()
+        }
+        for name, stream in self.streams.items():
+            if t.cast("AuditStream", stream).has_bookmark and is_wanted(stream):
+                bookmarks.setdefault(name, {})
+        t.cast("dict[str, t.Any]", self.state).update({**state, "bookmarks": bookmarks})
         for stream in self.streams.values():
             t.cast("AuditStream", stream).check_state()
+
+    @override
+    def state_to_write(self) -> dict[str, t.Any]:
+        bookmarks = {
+            name: pack_entry(entry) if name in self.streams else entry
+            for name, entry in self.state.get("bookmarks", {}).items()
+        }
+        return {**self.state, "bookmarks": bookmarks}
 
     # Command line
 

@@ -18,6 +18,7 @@ import pytest
 from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
 from tests.end_to_end.tap_runs import sync
+from tests.support.states import entry_of
 from tests.support.tap_process import TapRunner, environment, last_state, messages
 
 if t.TYPE_CHECKING:
@@ -312,8 +313,8 @@ def test_one_failing_stream_leaves_the_others_complete(sandbox: Sandbox, tap_run
     assert "HTTP 403" in last
     assert done.messages[-1]["type"] == "STATE"
     assert done.state is not None
-    assert "replication_key_value" not in done.state["bookmarks"].get("cryptolens_events", {})
-    assert "replication_key_value" in done.state["bookmarks"]["cryptolens_web_api_log"]
+    assert "replication_key_value" not in entry_of(done.state, "cryptolens_events")
+    assert "replication_key_value" in entry_of(done.state, "cryptolens_web_api_log")
 
 
 def test_a_stream_that_fails_half_way_goes_on_from_there(sandbox: Sandbox, tap_runner: TapRunner) -> None:

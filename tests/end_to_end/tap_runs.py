@@ -18,6 +18,7 @@ from unittest import mock
 
 from tap_auditlogs.core.run import run
 from tap_auditlogs.tap import TapAuditLogs
+from tests.support.states import entry_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,8 +77,7 @@ class Run:
         return self.states[-1]
 
     def bookmark(self, stream: str) -> dict[str, t.Any]:
-        entry: dict[str, t.Any] = self.state["bookmarks"].get(stream, {})
-        return entry
+        return entry_of(self.state, stream)
 
 
 def records_of(messages: list[Message], stream: str) -> list[dict[str, t.Any]]:

@@ -12,6 +12,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tests.end_to_end.tap_runs import sync
 from tests.end_to_end.truth import CRYPTOLENS, PIGMENT, STREAMS, key_of, keys_in, keys_within_look_back, true_keys
+from tests.support.states import entry_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ def test_a_restart_from_any_state_with_an_expired_cursor_leaves_no_gap(
             pigment.expire_cursors()
             again = sync(sandbox.config, message["value"])
             assert again.exit_code == 0
-            if "progress" in message["value"]["bookmarks"].get(PIGMENT, {}):
+            if "progress" in entry_of(message["value"], PIGMENT):
                 assert keys_in(again.messages)[PIGMENT] == true_keys(sandbox)[PIGMENT]
 
 

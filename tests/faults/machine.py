@@ -26,6 +26,7 @@ from tests.faults import oracles
 from tests.faults.proxy import RESET, FaultProxy, cut_short, cut_with_fitting_length, html, status
 from tests.faults.runs import sync
 from tests.faults.subjects import SUBJECTS, Keys, shrink, true_keys
+from tests.support.states import has_begun_part
 
 if t.TYPE_CHECKING:
     from random import Random
@@ -163,7 +164,7 @@ class Ledger:
         if exit_code != 0:
             return [f"exit code {exit_code}: {log[-400:]}"]
         end = self.take(stdout, start)
-        if SUBJECTS[self.name].sweeps and '"progress"' in repr(start.state).replace("'", '"'):
+        if SUBJECTS[self.name].sweeps and start.state is not None and has_begun_part(start.state):
             exit_code, stdout, log = self.run(end)
             end = self.take(stdout, end)
         faults = oracles.singer_faults(stdout)

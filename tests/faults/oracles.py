@@ -15,6 +15,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tests.faults.subjects import PAGE_ROWS, Keys, record_key, row_key, true_keys
 from tests.support.secret_scan import leaks
+from tests.support.states import entry_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -138,7 +139,8 @@ def claimed(truth: Truth, state: State) -> Keys:
     A Pigment cursor is opaque and claims nothing here; restarting from each state shows whether it is true.
     """
     keys: Keys = {}
-    for stream, entry in state["bookmarks"].items():
+    for stream in state["bookmarks"]:
+        entry = entry_of(state, stream)
         for name, covers in _CLAIMS.items():
             if stream.startswith(name):
                 for of_stream, row in covers(stream, entry, truth):
@@ -296,7 +298,7 @@ def _is_asked_again(bound: _Bound, stream: str, record: Row, states: Iterable[St
         return True
     when = moment(record[bound.time])
     part = None if bound.part is None else record[bound.part]
-    starts = (_look_back_start(state.get("bookmarks", {}).get(stream, {}), part, bound.look_back) for state in states)
+    starts = (_look_back_start(entry_of(state, stream), part, bound.look_back) for state in states)
     return when > datetime.now(UTC) or any(start is not None and when >= start for start in starts)
 
 

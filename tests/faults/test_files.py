@@ -48,7 +48,7 @@ def check_left_for_later(sandbox: Sandbox, account: IndexExchangeSandbox, run: R
     assert oracles.overclaims(sandbox.truth(), run.messages) == []
     hour = account.hours[0]
     assert f"impressions/41/{hour:%Y-%m-%dT%H}/0" in run.log.splitlines()[-1]
-    manifest = run.state["bookmarks"]["index_exchange_files"]["notes"]["manifest"]
+    manifest = run.bookmark("index_exchange_files")["notes"]["manifest"]
     assert f"{hour:%Y-%m-%dT%H}" not in manifest["impressions/41"]
 
 

@@ -15,6 +15,7 @@ from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.index_exchange.generator import generate_file
 from tap_auditlogs.tap import TapAuditLogs
 from tests.end_to_end.tap_runs import parse_lines, records_of, states_of, sync
+from tests.support.states import entry_of
 from tests.support.tap_process import environment
 
 if t.TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_every_state_covers_only_what_stands_before_it(config: Settings) -> None
         if message["type"] == "RECORD" and message["stream"] == FILES:
             written.add((message["record"]["hour"][:13], message["record"]["md5sum"][:16]))
         if message["type"] == "STATE":
-            manifest = message["value"]["bookmarks"].get(FILES, {}).get("notes", {}).get("manifest", {})
+            manifest = entry_of(message["value"], FILES).get("notes", {}).get("manifest", {})
             told = {
                 (hour, word.partition(":")[0])
                 for hours in manifest.values()
@@ -500,7 +501,7 @@ def test_files_on_the_same_host_are_asked_with_their_query_unchanged(
 
 def test_a_state_that_is_no_manifest_is_refused(config: Settings) -> None:
     first = sync(config)
-    first.state["bookmarks"][FILES]["notes"]["manifest"] = {"bids/41": {"2026-11-20T05": "x"}}
+    first.state["bookmarks"][FILES]["notes"][0]["manifest"] = {"bids/41": {"2026-11-20T05": "x"}}
     run = sync(config, first.state)
     assert run.exit_code == 1
     assert "cannot be used" in run.log

@@ -111,12 +111,10 @@ def test_a_newly_given_look_back_widens_the_next_sweep(sandbox: Sandbox) -> None
 
 
 def test_garbage_in_the_bookmark_of_a_service_is_refused(sandbox: Sandbox) -> None:
-    state = sync(config(sandbox, services=SERVICES)).state
+    first = sync(config(sandbox, services=SERVICES))
+    part = first.bookmark(LOG)["parts"]["line-item"]
     for change in ({"replication_key_value": "soon"}, {"progress": {"after": 5}}, {"notes": {"swept": 7}}):
-        broken = {
-            **state,
-            "bookmarks": {LOG: {"parts": {"line-item": {**state["bookmarks"][LOG]["parts"]["line-item"], **change}}}},
-        }
+        broken = {**first.state, "bookmarks": {LOG: {"parts": {"line-item": {**part, **change}}}}}
         run = sync(config(sandbox, services=SERVICES), broken)
         assert run.exit_code == 1
         assert "cannot be used" in run.log

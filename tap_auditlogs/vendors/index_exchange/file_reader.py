@@ -27,6 +27,7 @@ class FileReader(ChildStream, abc.ABC):
     """
 
     replication_key = "file_md5"
+    has_bookmark = False  # the manifest is in that of `Files`
     event_types: t.ClassVar[frozenset[str]] = frozenset({"impressions"})
     work: t.ClassVar[Work]
 

@@ -38,6 +38,7 @@ class ReferenceStream(AuditStream, abc.ABC):
     path: t.ClassVar[str]
     source_name = staticmethod(str)  # the vendor's keys are in snake_case
     replication_key = None
+    has_bookmark = False
 
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
         """Read the table.
