@@ -80,14 +80,7 @@ class RateLimit:
     _windows: dict[str, tuple[float, int]] = field(default_factory=dict, init=False)
 
     def wait_for(self, address: str) -> float:
-        """Count a request.
-
-        Args:
-            address: Where it comes from.
-
-        Returns:
-            The seconds until the window resets when the request is one too many, else 0.
-        """
+        """Count a request; return the seconds to wait if it exceeds the limit, else 0."""
         now = time.monotonic()
         begin, count = self._windows.get(address, (now, 0))
         if now - begin >= self.window_seconds:
@@ -162,7 +155,7 @@ class PigmentSandbox(VendorSandbox):
     # What the server needs.
 
     def handle(self, request: Request) -> Response:
-        """Answer as the vendor would."""
+        """Respond as the vendor would."""
         with self.lock:
             wait = self.rate_limit.wait_for(request.remote_addr or "")
             if wait > 0:
@@ -175,24 +168,24 @@ class PigmentSandbox(VendorSandbox):
                 return _refusal(400, str(error))
 
     def config(self, base_url: str) -> dict[str, t.Any]:
-        """Give the settings with which a client reaches this vendor."""
+        """Return the tap's settings for this vendor."""
         return {"api_key": self.api_key, "api_url": base_url}
 
     def target_config(self, base_url: str) -> dict[str, t.Any]:
-        """Give the settings with which a client imports: the key, the URL and a configuration for each stream."""
+        """Return the settings of an import client: the key, the URL and a configuration for each stream."""
         first, second = self.imports.configurations
         configurations = {STREAM: first, "audit_events": second}
         return {"api_key": self.imports.api_key, "api_url": base_url, "import_configurations": configurations}
 
     def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the API would show now."""
+        """Return, by stream, the rows that the API would return now."""
         with self.lock:
             oldest = to_nanoseconds(self.world.now() - LOOK_BACK)
             start = bisect.bisect_left(self._events, oldest, key=_by_ingestion)
             return {STREAM: [json.loads(event.body) for event in self._events[start:]]}
 
     def advance(self) -> None:
-        """Let time bring new rows."""
+        """Add new rows."""
         with self.lock:
             # An event that a test dated in the future says nothing about when the next ones come.
             past = bisect.bisect_right(self._events, to_nanoseconds(self.world.now()), key=_by_ingestion)
@@ -207,7 +200,7 @@ class PigmentSandbox(VendorSandbox):
                 self._add(self._factory.make(moment, exact=True, late=late))
 
     def secrets(self) -> list[str]:
-        """Give every credential that this vendor hands out."""
+        """Return all credentials of this vendor."""
         return [self.api_key, self.imports.api_key]
 
     # Levers.
@@ -218,16 +211,7 @@ class PigmentSandbox(VendorSandbox):
             self._generation += 1
 
     def add_event(self, ingested: datetime, *, occurred: datetime | None = None, **changes: object) -> Row:
-        """Add an event to the feed.
-
-        Args:
-            ingested: When it comes in.
-            occurred: When it happened, a little earlier by default.
-            **changes: Keys of the event to set.
-
-        Returns:
-            The event.
-        """
+        """Add an event to the feed."""
         with self.lock:
             moment = to_nanoseconds(ingested)
             late = None if occurred is None else ingested - occurred
@@ -237,15 +221,7 @@ class PigmentSandbox(VendorSandbox):
             return event
 
     def add_tie(self, ingested: datetime, count: int) -> list[Row]:
-        """Add events that all come in at one instant; more than a page of them if asked.
-
-        Args:
-            ingested: When they come in.
-            count: How many.
-
-        Returns:
-            The events.
-        """
+        """Add events that all come in at one instant; more than a page of them if asked."""
         return [self.add_event(ingested) for _ in range(count)]
 
     # The data.
@@ -312,7 +288,7 @@ class PigmentSandbox(VendorSandbox):
         return json_response(b"".join(parts))
 
     def _walk(self, since: int, snapshot: int, order: str) -> list[bytes]:
-        """Give the events of a walk, in order. Remembered, because each of its pages asks for them."""
+        """Return the events of a walk, in order. Remembered, because each of its pages asks for them."""
         key = (since, snapshot, order)
         if key not in self._walks:
             start = bisect.bisect_left(self._events, since, key=_by_ingestion)
@@ -424,16 +400,7 @@ class _EventFactory:
         )
 
     def make(self, ingested: int, *, exact: bool, late: timedelta | None = None) -> tuple[int, Row]:
-        """Make up an event.
-
-        Args:
-            ingested: When it comes in, in nanoseconds since 1970.
-            exact: Whether that instant must be kept; otherwise it is cut to the digits that are written.
-            late: How long before that it happened.
-
-        Returns:
-            When it comes in, and the event.
-        """
+        """Generate an event."""
         rng = self.rng
         if late is None:
             late = self._some_delay()
@@ -561,12 +528,5 @@ def _write(moment: int, style: tuple[str, int]) -> tuple[int, str]:
 
 
 def create(world: World) -> PigmentSandbox:
-    """Make up the vendor's data.
-
-    Args:
-        world: The clock and the seed.
-
-    Returns:
-        The imitated vendor.
-    """
+    """Generate the vendor's data."""
     return PigmentSandbox(world)

@@ -80,7 +80,7 @@ class ImportApi:
 
     @classmethod
     def create(cls, world: World, audit_key: str) -> ImportApi:
-        """Make up a key and two configurations."""
+        """Generate a key and two configurations."""
         rng = world.rng("pigment", "imports")
         key = world.secret("pigment", "import_key")
         return cls(world, key, (audit_key,), [made_up_uuid(rng) for _ in range(2)])
@@ -90,7 +90,7 @@ class ImportApi:
         return path in PUSH_PATHS or (path.startswith(_STATUS_PREFIX) and path.endswith(_STATUS_SUFFIX))
 
     def handle(self, request: Request) -> Response:
-        """Answer as Pigment would."""
+        """Respond as Pigment would."""
         if refusal := self._refuse_caller(request):
             return refusal
         if request.path in PUSH_PATHS:
@@ -163,7 +163,7 @@ class ImportApi:
 
 
 def _faults_of(body: bytes) -> list[Detail]:
-    """Find what no import can take: text that is not UTF-8, and rows with more or fewer cells than the header."""
+    """Find what no import accepts: text that is not UTF-8, and rows with more or fewer cells than the header."""
     try:
         header, *rows = csv.reader(io.StringIO(body.decode(), newline=""), strict=True)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:

@@ -15,12 +15,5 @@ if t.TYPE_CHECKING:
 
 
 def create(world: World) -> IndexExchangeSandbox:
-    """Make up the vendor's data.
-
-    Args:
-        world: The clock and the seed.
-
-    Returns:
-        The imitated vendor.
-    """
+    """Generate the vendor's data."""
     return IndexExchangeSandbox(world)

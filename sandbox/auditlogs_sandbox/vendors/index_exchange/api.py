@@ -111,7 +111,7 @@ class IndexExchangeSandbox(VendorSandbox):
     # What the server needs.
 
     def handle(self, request: Request) -> Response:
-        """Answer as the vendor would."""
+        """Respond as the vendor would."""
         with self.lock:
             if request.path == TOKEN_PATH:
                 return self._token(request)
@@ -121,7 +121,7 @@ class IndexExchangeSandbox(VendorSandbox):
                 return _refusal(refusal.status, str(refusal))
 
     def config(self, base_url: str) -> dict[str, t.Any]:
-        """Give the settings with which a client reaches this vendor."""
+        """Return the tap's settings for this vendor."""
         return {
             "client_key": self.identity.client.key,
             "auth_url": base_url + TOKEN_PATH,
@@ -130,7 +130,7 @@ class IndexExchangeSandbox(VendorSandbox):
         }
 
     def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the API would show now.
+        """Return, by stream, the rows that the API would return now.
 
         Files that cannot be had, or on whose rows readers of gzip and CSV do not agree, are among the files but
         have no rows here (see `Content.rows`), nor has a file from the disk. The hourly sums go by the default
@@ -150,7 +150,7 @@ class IndexExchangeSandbox(VendorSandbox):
             }
 
     def advance(self) -> None:
-        """Let time bring new rows."""
+        """Add new rows."""
         with self.lock:
             library = self.library  # made up from the catalog as it was
             self.catalog.grow()
@@ -158,7 +158,7 @@ class IndexExchangeSandbox(VendorSandbox):
                 library.advance()
 
     def secrets(self) -> list[str]:
-        """Give every credential that this vendor hands out."""
+        """Return all credentials of this vendor."""
         return self.identity.secrets()
 
     # Levers.
@@ -171,45 +171,18 @@ class IndexExchangeSandbox(VendorSandbox):
             return sorted(key.hour for key in keys if key.subscription_id == SUBSCRIPTION)
 
     def file(self, key: HourKey, part: int = 0) -> PublishedFile:
-        """Give a file, whose attributes are levers.
-
-        Args:
-            key: Its hour.
-            part: Which part, from 0.
-
-        Returns:
-            The file.
-        """
+        """Return a file, whose attributes tests may change."""
         with self.lock:
             return self.library.hours[key].files[part]
 
     def publish(self, key: HourKey, rows: int = 10, *, parts: int = 1, shape: str = "plain") -> PublishedHour:
-        """Publish an hour, or replace one by other rows.
-
-        Args:
-            key: The hour.
-            rows: How many rows, in all parts together; most shapes need some in every part.
-            parts: How many parts; of a replaced hour, those beyond go away.
-            shape: A name in `shapes.SHAPES`: how the rows become bytes.
-
-        Returns:
-            The hour.
-        """
+        """Publish an hour, or replace one by other rows."""
         with self.lock:
             shares = [(rows + part) // parts for part in range(parts)]
             return self.library.publish(key, [self.library.rows(key, share) for share in shares], shape)
 
     def set_parts(self, key: HourKey, count: int, rows: int = 10) -> PublishedHour:
-        """Change how many parts an hour has; the parts that stay are not replaced.
-
-        Args:
-            key: The hour.
-            count: How many parts it has then; those beyond go away.
-            rows: How many rows each new part has.
-
-        Returns:
-            The hour.
-        """
+        """Change how many parts an hour has; the parts that stay are not replaced."""
         with self.lock:
             published = self.library.hours[key]
             del published.files[count:]
@@ -218,55 +191,28 @@ class IndexExchangeSandbox(VendorSandbox):
             return published
 
     def republish(self, key: HourKey, rows: int, *, part: int = 0, shape: str = "plain") -> PublishedFile:
-        """Replace a file by a version that lost rows or got late ones; the other parts stay.
-
-        Args:
-            key: Its hour.
-            rows: How many rows it has then.
-            part: Which part, from 0.
-            shape: How the rows become bytes.
-
-        Returns:
-            The file.
-        """
+        """Replace a file by a version that lost rows or got late ones; the other parts stay."""
         with self.lock:
             cells = self.library.resized(key, self.file(key, part).cells, rows)
             return self.library.replace(key, part, cells, shape)
 
     def publish_file(self, generated: GeneratedFile, key: HourKey | None = None) -> PublishedFile:
-        """Publish a file from the disk, which is sent without being read into memory.
-
-        Args:
-            generated: The file; it must stay where it is.
-            key: What it is listed under; by default impressions of the hour of its rows.
-
-        Returns:
-            The file.
-        """
+        """Publish a file from the disk, which is sent without being read into memory."""
         with self.lock:
             return self.library.publish_file(key or HourKey(generated.hour), generated).files[0]
 
     def withdraw(self, key: HourKey) -> None:
-        """Take an hour back, which leaves a hole in the list.
-
-        Args:
-            key: The hour.
-        """
+        """Withdraw an hour, which leaves a gap in the list."""
         with self.lock:
             del self.library.hours[key]
 
     def clear(self) -> None:
-        """Take all hours back."""
+        """Withdraw all hours."""
         with self.lock:
             self.library.hours.clear()
 
     def fill_retention(self, *, rows: int = 2, parts: int = 4) -> None:
-        """Publish every hour of the 14 days that is not there yet, impressions and bids.
-
-        Args:
-            rows: How many rows each file has.
-            parts: How many parts a bid hour has.
-        """
+        """Publish every hour of the 14 days that is not there yet, impressions and bids."""
         with self.lock:
             newest = self.world.now().replace(minute=0, second=0, microsecond=0) - HOUR
             hours = [newest - back * HOUR for back in range(RETENTION // HOUR)]
@@ -361,7 +307,7 @@ class IndexExchangeSandbox(VendorSandbox):
             raise _RefusedError(403, "the signature does not match")
 
     def _storage(self, request: Request) -> Response:
-        """Answer for the object storage: the query is the permission, and a second one is refused."""
+        """Respond for the object storage: the query is the permission, and a second credential is refused."""
         file_id = request.path.removeprefix(STORAGE_PATH)
         if not self.links_to_storage or not (file_id.isdecimal() and file_id.isascii()):
             raise _RefusedError(404, "Not Found")

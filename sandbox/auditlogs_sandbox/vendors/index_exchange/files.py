@@ -20,7 +20,7 @@ _CHUNK: t.Final = 256 * 1024
 
 
 class HourKey(t.NamedTuple):
-    """What the files of an hour go by."""
+    """Key of the files of an hour."""
 
     hour: datetime
     event_type: EventType = "impressions"
@@ -56,35 +56,21 @@ class PublishedFile:
     downloaded: dict[str, str] = field(default_factory=dict)
 
     def download_status(self, client_id: str) -> str:
-        """Tell what the vendor knows of a client's downloads.
-
-        Args:
-            client_id: The client.
-
-        Returns:
-            `new` before its first download, `updated` when the file was replaced since; no page names the word
-            for the time between.
-        """
+        """Return the download status of a file for a client."""
         if client_id not in self.downloaded:
             return "new"
+        # No page names the status of a file that was downloaded and not replaced since.
         return "downloaded" if self.downloaded[client_id] == self.content.md5sum else "updated"
 
     def listed_md5sum(self) -> str:
-        """Give the MD5 for one list; counts down `wrong_md5_listings`."""
+        """Return the MD5 for one list; counts down `wrong_md5_listings`."""
         if self.wrong_md5_listings <= 0:
             return self.content.md5sum
         self.wrong_md5_listings -= 1
         return self.content.md5sum[::-1].translate(_OTHER_DIGITS)
 
     def send(self, finished: Callable[[str], None]) -> Iterator[bytes]:
-        """Begin to send the file; counts down `damaged_downloads`.
-
-        Args:
-            finished: Is called with the MD5 of what was sent, when all of it was.
-
-        Returns:
-            The bytes, piece by piece, of the version that is present now.
-        """
+        """Return the file in pieces and call `finished` with their MD5; counts down `damaged_downloads`."""
         damage = self.content.size // 2 if self.damaged_downloads > 0 else None
         self.damaged_downloads = max(0, self.damaged_downloads - 1)
         return _pieces(self.content, damage, finished)
@@ -115,14 +101,7 @@ class PublishedHour:
 
 
 def write_time(moment: datetime) -> str:
-    """Write a time as the lists do.
-
-    Args:
-        moment: The time.
-
-    Returns:
-        For example `2026-11-20T05:00:00Z`.
-    """
+    """Write a time as the lists do."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

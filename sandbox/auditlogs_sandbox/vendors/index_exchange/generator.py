@@ -55,16 +55,6 @@ def generate_file(
 
     Auction id, timestamp and both revenues are new in every row; the other columns repeat from a block of made-up
     rows with the usual blanks and masks. The same arguments give the same rows.
-
-    Args:
-        path: Where to write it.
-        rows: How many rows.
-        seed: What the rows follow from.
-        columns: How many of the documented columns; those beyond are columns that no client knows.
-        hour: The hour that the rows are of.
-
-    Returns:
-        What was written.
     """
     world = World(seed, clock=lambda: HOUR)
     rng = world.rng("index_exchange", "generator")

@@ -18,7 +18,7 @@ _EXACT: t.Final = Context(prec=2_000)
 
 
 class Names:
-    """What ids are called; the first entry of a mapping counts when an id repeats."""
+    """Names by id; when an id repeats, the first entry of a mapping counts."""
 
     def __init__(self, dsps: Iterable[Row], buyers: Iterable[Row]) -> None:
         self._dsps: dict[str, str] = {}
@@ -30,14 +30,7 @@ class Names:
             self._buyers.setdefault(key, buyer["buyer_name"])
 
     def of(self, group: Mapping[str, str | None]) -> Row:
-        """Give the names for a group.
-
-        Args:
-            group: Its dimensions.
-
-        Returns:
-            `dsp_name` and `buyer_name`; None where no mapping has one.
-        """
+        """Return the names for a group."""
         dsp, desk = str(group["dsp_id"]), str(group["trading_desk_id"])
         return {"dsp_name": self._dsps.get(dsp), "buyer_name": self._buyers.get((dsp, desk))}
 
@@ -47,14 +40,6 @@ def hourly_sums(rows: Sequence[NamedCells], names: Names) -> list[Row]:
 
     A blank and a mask are groups of their own, and no row is left out. A revenue that is blank or no number adds
     nothing.
-
-    Args:
-        rows: The rows.
-        names: What ids are called.
-
-    Returns:
-        A row per group: the dimensions as text, or None where blank; `impressions`; both revenues as exact text, or
-        None where the file has no such column.
     """
     groups: dict[tuple[str | None, ...], tuple[int, list[Decimal]]] = {}
     for row in rows:

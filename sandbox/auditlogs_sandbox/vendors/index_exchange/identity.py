@@ -82,7 +82,7 @@ class Identity:
         return list(self._tokens)
 
     def secrets(self) -> list[str]:
-        """Give every credential and token."""
+        """Return all credentials and tokens."""
         clients = (self.client, self.other_client)
         return [secret for client in clients for secret in (client.key, client.secret)] + self.tokens
 
@@ -92,14 +92,7 @@ class Identity:
             token.dies = self._world.now()
 
     def caller(self, request: Request) -> Client | None:
-        """Find out who calls, and count the call.
-
-        Args:
-            request: The call.
-
-        Returns:
-            The client, or None when the call has no token that is still good.
-        """
+        """Return the calling client and count the call."""
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         token = self._tokens.get(text)
         if scheme != _BEARER or token is None or self._world.now() >= token.dies:
@@ -108,14 +101,7 @@ class Identity:
         return None if self.token_calls is not None and token.calls > self.token_calls else token.client
 
     def answer(self, request: Request) -> Response:
-        """Answer a request for a token.
-
-        Args:
-            request: The request.
-
-        Returns:
-            The answer.
-        """
+        """Respond to a token request."""
         client = self._authenticate(request.headers.get("Authorization", ""))
         if client is None:
             return _error(self.refusal_status, "invalid_client", "Invalid client or Invalid client credentials")

@@ -49,14 +49,7 @@ class Library:
         self._add_history()
 
     def visible(self, event_type: EventType) -> list[PublishedHour]:
-        """Give the hours that have not expired.
-
-        Args:
-            event_type: The kind of files.
-
-        Returns:
-            The hours, in no order that means anything.
-        """
+        """Return the hours that have not expired."""
         now = self._world.now()
         return [
             published
@@ -65,14 +58,7 @@ class Library:
         ]
 
     def find(self, file_id: int) -> tuple[PublishedHour, PublishedFile] | None:
-        """Find a file by the number in its URL.
-
-        Args:
-            file_id: The number.
-
-        Returns:
-            The file with its hour, or None when there never was such a file or it was taken back.
-        """
+        """Find a file by the number in its URL."""
         for published in self.hours.values():
             for file in published.files:
                 if file.id == file_id:
@@ -86,88 +72,38 @@ class Library:
         shape: str = "plain",
         created: datetime | None = None,
     ) -> PublishedHour:
-        """Publish an hour, or replace one; what stays of a replaced one keeps its ids.
-
-        Args:
-            key: What it goes by.
-            parts: The rows of each part.
-            shape: How the rows become bytes.
-            created: When; now by default.
-
-        Returns:
-            The hour.
-        """
+        """Publish an hour, or replace one; what stays of a replaced one keeps its ids."""
         contents = [shaped(shape, HEADERS[key.event_type], rows) for rows in parts]
         return self._put(key, contents, parts, created)
 
     def publish_file(self, key: HourKey, generated: GeneratedFile) -> PublishedHour:
-        """Publish a file on the disk, whose rows are not known here.
-
-        Args:
-            key: What it goes by.
-            generated: The file.
-
-        Returns:
-            The hour.
-        """
+        """Publish a file on the disk, whose rows are not known here."""
         content = Content(generated.path, generated.size, generated.md5sum, rows=None)
         return self._put(key, [content], [()], None)
 
     def replace(self, key: HourKey, part: int, cells: Sequence[Cells], shape: str = "plain") -> PublishedFile:
-        """Replace one file of an hour.
-
-        Args:
-            key: The hour.
-            part: Which part, from 0.
-            cells: The rows of the new version.
-            shape: How they become bytes.
-
-        Returns:
-            The file.
-        """
+        """Replace one file of an hour."""
         file = self.hours[key].files[part]
         self._renew(file, shaped(shape, HEADERS[key.event_type], cells), cells, self._now())
         return file
 
     def append(self, key: HourKey, cells: Sequence[Cells]) -> None:
-        """Publish a further part of an hour.
-
-        Args:
-            key: The hour.
-            cells: The rows of the part.
-        """
+        """Publish a further part of an hour."""
         content = shaped("plain", HEADERS[key.event_type], cells)
         self.hours[key].files.append(PublishedFile(next(self._ids), content, cells, self._now()))
 
     def rows(self, key: HourKey, count: int) -> list[Cells]:
-        """Make up rows for an hour.
-
-        Args:
-            key: The hour.
-            count: How many.
-
-        Returns:
-            The rows.
-        """
+        """Generate rows for an hour."""
         return self._factory.rows(key.event_type, key.hour, count)
 
     def resized(self, key: HourKey, cells: Sequence[Cells], count: int) -> list[Cells]:
-        """Leave rows out, or let rows come late.
-
-        Args:
-            key: The hour.
-            cells: Its rows so far.
-            count: How many it is to have.
-
-        Returns:
-            The rows in the order of their timestamps, so that a row may have another place than before.
-        """
+        """Leave rows out, or let rows come late."""
         kept = [cells[place] for place in sorted(self._rng.sample(range(len(cells)), min(count, len(cells))))]
         late = self.rows(key, count - len(kept))
         return sorted([*kept, *late], key=lambda row: row[_TIMESTAMP])
 
     def advance(self) -> None:
-        """Let a new hour come, a late one, and one again with fewer rows."""
+        """Publish a new hour, a late one, and one again with fewer rows."""
         size = max(1, self._world.size // _HISTORY_HOURS)
         shrinking = self._largest()
         newest = self._newest_hour()
@@ -253,24 +189,10 @@ class Library:
 
 
 def expiry(hour: datetime) -> datetime:
-    """Tell when the files of an hour go away.
-
-    Args:
-        hour: The hour.
-
-    Returns:
-        The moment, counted from the hour itself, which is the earliest that "kept 14 days" can mean.
-    """
+    """Return when the files of an hour go away."""
     return hour + RETENTION
 
 
 def subscription_name(subscription_id: int) -> str:
-    """Tell the label of a subscription.
-
-    Args:
-        subscription_id: Its number.
-
-    Returns:
-        The label.
-    """
+    """Return the label of a subscription."""
     return _SUBSCRIPTIONS.get(subscription_id, f"Subscription {subscription_id}")

@@ -71,14 +71,7 @@ class Catalog:
         self._add_rates()
 
     def partner_of(self, site: Row) -> Row:
-        """Find the publisher of a site.
-
-        Args:
-            site: The site.
-
-        Returns:
-            The publisher.
-        """
+        """Find the publisher of a site."""
         return self.partners[self.sites.index(site) // _SITES_OF_PARTNER]
 
     def _add_dsp(self) -> None:

@@ -66,16 +66,7 @@ class RowFactory:
         self._catalog = catalog
 
     def rows(self, event_type: EventType, hour: datetime, count: int) -> list[Cells]:
-        """Make up the rows of a file.
-
-        Args:
-            event_type: The kind of file.
-            hour: The hour that it covers.
-            count: How many rows.
-
-        Returns:
-            The rows in the order of their timestamps.
-        """
+        """Generate the rows of a file."""
         rng = self._rng
         seconds = sorted(rng.randrange(3600) for _ in range(count))
         made: list[Cells] = []

@@ -1,4 +1,4 @@
-"""How rows become the bytes of a file: well-formed, odd, and broken in every way that files break.
+"""Encodes rows as the bytes of a file: well-formed, unusual, or damaged.
 
 Each shape is a function in `SHAPES`, named like the `shape` it is asked for by.
 """
@@ -53,14 +53,6 @@ class Content:
 
 def shaped(shape: str, header: Header, rows: Sequence[Cells]) -> Content:
     """Write rows in a shape.
-
-    Args:
-        shape: A name in `SHAPES`.
-        header: The names of the columns.
-        rows: The rows.
-
-    Returns:
-        The content.
 
     Raises:
         KeyError: There is no such shape.

@@ -1,4 +1,4 @@
-"""What the files hold, row by row, as the tap's streams should show it."""
+"""The rows of the files, as the tap's streams should emit them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,7 @@ if t.TYPE_CHECKING:
 
 
 def manifest_rows(hours: Iterable[PublishedHour]) -> Iterator[Row]:
-    """Give a row per file.
-
-    Args:
-        hours: The listed hours.
-
-    Yields:
-        The row.
-    """
+    """Yield a row per file."""
     for published in _oldest_first(hours):
         key = published.key
         for part, file in enumerate(published.files):
@@ -47,29 +40,14 @@ def manifest_rows(hours: Iterable[PublishedHour]) -> Iterator[Row]:
 
 
 def log_rows(hours: Iterable[PublishedHour]) -> Iterator[Row]:
-    """Give the rows of all files that can be had and read, with their keys.
-
-    Args:
-        hours: The listed hours.
-
-    Yields:
-        The row: its cells as text by column, and which file it is from; `row_number` counts from 1.
-    """
+    """Yield the rows of all files that can be downloaded and read, with their keys."""
     for file, rows in _readable_files(hours):
         for number, row in enumerate(rows, start=1):
             yield {**row, **file, "row_number": number}
 
 
 def hourly_rows(hours: Iterable[PublishedHour], names: Names) -> Iterator[Row]:
-    """Give the sums of all files that can be had and read.
-
-    Args:
-        hours: The listed hours of impressions.
-        names: What ids are called.
-
-    Yields:
-        The row of a group, with the key that the tap's stream has for it.
-    """
+    """Yield the sums of all files that can be downloaded and read."""
     for file, rows in _readable_files(hours):
         for group in hourly_sums(rows, names):
             yield {**group, **file, "group_key": _group_key(group)}

@@ -91,14 +91,14 @@ class OpenxSandbox(MeteredSandbox):
     # What the server needs.
 
     def answer(self, request: Request, _in_flight: int) -> Response:
-        """Answer as the vendor would; the lock is held."""
+        """Respond as the vendor would; the lock is held."""
         try:
             return self._route(request)
         except RefusedError as refusal:
             return refusal.response()
 
     def config(self, base_url: str) -> dict[str, t.Any]:
-        """Give the settings with which a client reaches this vendor."""
+        """Return the tap's settings for this vendor."""
         account = self.account
         common = {
             "auth_method": self.auth_method,
@@ -129,27 +129,23 @@ class OpenxSandbox(MeteredSandbox):
         }
 
     def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the API would show now."""
+        """Return, by stream, the rows that the API would return now."""
         with self.lock:
             return {STREAM: list(self.audit_trail.readable())}
 
     def advance(self) -> None:
-        """Let time bring new rows."""
+        """Add new rows."""
         with self.lock:
             self.catalogue.advance()
 
     def secrets(self) -> list[str]:
-        """Give every credential that this vendor hands out."""
+        """Return all credentials of this vendor."""
         return self.account.secrets()
 
     # Levers.
 
     def truth_keys(self) -> Iterator[tuple[str, str, int]]:
-        """Give the keys of the truth without making up the rows.
-
-        Yields:
-            Type, id and revision.
-        """
+        """Return the keys of the truth without generating the rows."""
         for kind in self.catalogue.kinds:
             for item in self.catalogue.live(kind):
                 if (kind, item.id) not in self.audit_trail.unreadable:
@@ -157,51 +153,24 @@ class OpenxSandbox(MeteredSandbox):
                         yield kind, str(item.id), revision
 
     def fill(self, sizes: Mapping[str, int], *, changes: int) -> None:
-        """Make up other objects instead of the present ones; none has changed in the last three days.
-
-        Args:
-            sizes: How many objects of each type; none of those that are not named.
-            changes: How many revisions each object has.
-        """
+        """Replace all objects by generated ones; none has changed in the last three days."""
         with self.lock:
             self.catalogue.fill(sizes, lambda _kind, _number: changes, ancient=False)
 
     def change(self, obj_type: str, obj_id: int, *, age: timedelta = timedelta(seconds=1), bump: bool = True) -> Row:
-        """Make a change of an object.
-
-        Args:
-            obj_type: The type.
-            obj_id: The object.
-            age: How long ago it happened.
-            bump: Whether the object's `modified_date` and `revision` show it.
-
-        Returns:
-            The record.
-        """
+        """Log a change of an object; with `bump` its `modified_date` and `revision` show it."""
         with self.lock:
             item = self.catalogue.known(obj_type, obj_id)
             moment = self.catalogue.now() - int(age.total_seconds())
             return self._objects.record(item, self.catalogue.change(item, moment, bump=bump) + 1, moment)
 
     def add(self, obj_type: str) -> int:
-        """Create an object now.
-
-        Args:
-            obj_type: The type.
-
-        Returns:
-            Its id.
-        """
+        """Create an object now."""
         with self.lock:
             return self.catalogue.add(obj_type).id
 
     def delete(self, obj_type: str, obj_id: int) -> None:
-        """Delete an object, so that it is in no list any more; its history can still be asked for by its id.
-
-        Args:
-            obj_type: The type.
-            obj_id: The object.
-        """
+        """Delete an object, so that it is in no list any more; its history can still be asked for by its id."""
         with self.lock:
             self.catalogue.delete(self.catalogue.known(obj_type, obj_id))
 
@@ -281,12 +250,5 @@ class OpenxSandbox(MeteredSandbox):
 
 
 def create(world: World) -> OpenxSandbox:
-    """Make up the vendor's data.
-
-    Args:
-        world: The clock and the seed.
-
-    Returns:
-        The imitated vendor.
-    """
+    """Generate the vendor's data."""
     return OpenxSandbox(world)

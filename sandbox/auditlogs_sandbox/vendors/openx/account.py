@@ -64,60 +64,29 @@ class Account:
         }
 
     def accepts(self, email: str | None, password: str | None) -> bool:
-        """Tell whether these are the user's credentials.
-
-        Args:
-            email: The e-mail address.
-            password: The password.
-
-        Returns:
-            Whether they are right and the password is not expired.
-        """
+        """Whether these are the user's credentials."""
         return (email, password) == (self.email, self.password) and not self.password_expired
 
     def make_secret(self, purpose: str, length: int = 28) -> str:
-        """Make up a token or the like for a login.
-
-        Args:
-            purpose: What it is for.
-            length: How many characters it has.
-
-        Returns:
-            The secret, another one each time.
-        """
+        """Generate a token or the like for a login."""
         secret = self._world.secret("openx", purpose, str(len(self.issued)), length=length)
         self.issued.append(secret)
         return secret
 
     def admit_cookie(self, token: str) -> None:
-        """Begin a session whose token goes into the cookie.
-
-        Args:
-            token: The token, made elsewhere.
-        """
+        """Begin a session whose token goes into the cookie."""
         self.logins += 1
         self._cookies[token] = _Session(self._world.now(), self._world.now(), None)
 
     def open_bearer_session(self) -> str:
-        """Begin a session whose token is sent as Bearer.
-
-        Returns:
-            The token.
-        """
+        """Begin a session whose token is sent as Bearer."""
         token = self.make_secret("bearer", length=64)
         self.logins += 1
         self._bearers[token] = _Session(self._world.now(), self._world.now(), self.token_lifetime)
         return token
 
     def has_cookie_session(self, token: str | None) -> bool:
-        """Let a cookie in, whose session thereby goes on.
-
-        Args:
-            token: What the cookie holds.
-
-        Returns:
-            Whether its session is alive.
-        """
+        """Accept a cookie, which extends its session."""
         session = self._cookies.get(token or "")
         now = self._world.now()
         if session is None or now - session.used >= self.idle_end:
@@ -126,25 +95,14 @@ class Account:
         return True
 
     def has_bearer_session(self, token: str) -> bool:
-        """Let a Bearer token in.
-
-        Args:
-            token: The token.
-
-        Returns:
-            Whether it is good.
-        """
+        """Accept a Bearer token."""
         session = self._bearers.get(token)
         if session is None:
             return False
         return session.lifetime is None or self._world.now() - session.begun < session.lifetime
 
     def close_session(self, token: str) -> None:
-        """Log out.
-
-        Args:
-            token: The token of the session.
-        """
+        """Log out."""
         self._cookies.pop(token, None)
         self._bearers.pop(token, None)
 
@@ -154,11 +112,7 @@ class Account:
         self._bearers.clear()
 
     def secrets(self) -> list[str]:
-        """Give every credential.
-
-        Returns:
-            The credentials.
-        """
+        """Return all credentials."""
         return [
             self.password,
             self.consumer_key,

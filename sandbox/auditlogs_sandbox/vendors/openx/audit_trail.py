@@ -39,7 +39,7 @@ _SORT_KEYS: t.Final[dict[str, Callable[[_Record], tuple[int, int]]]] = {
 
 
 class AuditTrail:
-    """Answers for the history.
+    """Handles requests for the history.
 
     Attributes:
         unreadable: Objects, as type and id, whose history the user may not read.
@@ -56,11 +56,7 @@ class AuditTrail:
         self._paging = paging
 
     def readable(self) -> Iterator[Row]:
-        """Give all that a user can read who lists the objects first.
-
-        Yields:
-            The records, object by object.
-        """
+        """Return everything that a user can read who lists the objects first."""
         catalogue = self._objects.catalogue
         for kind in catalogue.kinds:
             for item in catalogue.live(kind):
@@ -69,14 +65,7 @@ class AuditTrail:
                         yield self._objects.record(item, revision, moment)
 
     def answer(self, parts: list[str], nested: tuple[str, str] | None) -> Row:
-        """Answer for the history of an object.
-
-        Args:
-            parts: The parts of the query.
-            nested: Type and id, if they are in the path.
-
-        Returns:
-            The page.
+        """Return the history of an object.
 
         Raises:
             RefusedError: The request is malformed, or the object unknown or not to be read.

@@ -39,7 +39,7 @@ class _RequestToken:
 
 
 class OAuth1Login:
-    """Answers the three legs."""
+    """Handles the three steps."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -48,14 +48,7 @@ class OAuth1Login:
         self._token = AccessTokenEndpoint(self._validator, self._make_token)
 
     def initiate(self, request: Request) -> Response:
-        """Hand out a request token, and the cookie of the login that it begins.
-
-        Args:
-            request: The request, signed with the consumer's secret.
-
-        Returns:
-            The answer.
-        """
+        """Hand out a request token, and the cookie of the login that it begins."""
         if request.headers.get("Content-Length") != "0":  # vendor page: an empty body
             return Response("Length Required", 411)
         _, body, status = self._initiate.create_request_token_response(*_parts(request))
@@ -67,14 +60,7 @@ class OAuth1Login:
         return response
 
     def process(self, request: Request) -> Response:
-        """Log the user in. A failure is an HTML page with status 200.
-
-        Args:
-            request: The request, unsigned, with the cookie.
-
-        Returns:
-            The answer; its text begins with `oob?` only if the login succeeded.
-        """
+        """Log the user in. A failure is an HTML page with status 200."""
         form = request.form
         token = self._validator.request_tokens.get(form.get("oauth_token", ""))
         session = request.cookies.get(SESSION_COOKIE)
@@ -86,14 +72,7 @@ class OAuth1Login:
         return Response(f"{_OUT_OF_BAND}?{answer}", content_type="text/html; charset=utf-8")
 
     def token(self, request: Request) -> Response:
-        """Hand out the access token.
-
-        Args:
-            request: The request, signed with both secrets.
-
-        Returns:
-            The answer.
-        """
+        """Hand out the access token."""
         _, body, status = self._token.create_access_token_response(
             *_parts(request), credentials={"email": self._account.email}
         )
@@ -104,7 +83,7 @@ class OAuth1Login:
 
 
 class _Validator(RequestValidator):  # type: ignore[misc] # oauthlib ships no types
-    """What oauthlib asks about the customer."""
+    """Validator for oauthlib, with the customer's keys."""
 
     dummy_client = dummy_request_token = _DUMMY
     enforce_ssl = False  # the sandbox is on loopback

@@ -42,7 +42,7 @@ class _Authorization:
 
 
 class OAuth2Login:
-    """Answers the five steps.
+    """Handles the five steps.
 
     Attributes:
         redirects: How many redirects lead from `/authorize` to the login page; the vendor's samples follow any number.
@@ -55,14 +55,7 @@ class OAuth2Login:
         self._authorizations: dict[str, _Authorization] = {}
 
     def sign_in(self, request: Request) -> Response:
-        """Answer the identity service's `accounts:signInWithPassword`.
-
-        Args:
-            request: The request; the body is JSON or a form.
-
-        Returns:
-            The answer, with an `idToken` if the credentials are right and a secure token is asked for.
-        """
+        """Respond to the identity service's `accounts:signInWithPassword`."""
         if request.args.get("key") != self._account.identity_api_key:
             return _identity_error("API key not valid. Please pass a valid API key.")
         sent = request.get_json(silent=True) if request.is_json else request.form.to_dict()
@@ -76,14 +69,7 @@ class OAuth2Login:
         return json_response(encode(answer))
 
     def authorize(self, request: Request) -> Response:
-        """Begin an authorization.
-
-        Args:
-            request: The request.
-
-        Returns:
-            A redirect to the login page, whose URL has the `session_id`.
-        """
+        """Begin an authorization."""
         sent = request.args
         expected = {
             "response_type": "code",
@@ -104,7 +90,7 @@ class OAuth2Login:
         return self._redirect(session, sent["state"], request, self.redirects - 1)
 
     def follow(self, request: Request) -> Response:
-        """Answer a redirect in between, which needs the cookie that the one before has set."""
+        """Return an intermediate redirect, which needs the cookie set by the one before."""
         session = request.cookies.get(_LOGIN_COOKIE, "")
         left = request.args.get("left", "")
         if session not in self._authorizations or not left.isdecimal():
@@ -125,25 +111,11 @@ class OAuth2Login:
 
     @staticmethod
     def login_page(_request: Request) -> Response:
-        """Answer the page that a browser would be sent to.
-
-        Args:
-            _request: The request.
-
-        Returns:
-            A page without anything of use.
-        """
+        """Return the page that a browser would be redirected to."""
         return Response("<!DOCTYPE html><html><body>Log in</body></html>", content_type="text/html; charset=utf-8")
 
     def session_info(self, request: Request) -> Response:
-        """Tell about an authorization.
-
-        Args:
-            request: The request, which needs the identity token and the origin of the login page.
-
-        Returns:
-            The answer, with `scope`.
-        """
+        """Return an authorization."""
         if refusal := self._refuse_login(request):
             return refusal
         authorization = self._authorizations.get(request.args.get("session_id", ""))
@@ -152,14 +124,7 @@ class OAuth2Login:
         return json_response(encode({"scope": authorization.scope, "client_name": "Platform API", "consent": None}))
 
     def consent(self, request: Request) -> Response:
-        """Take the user's consent.
-
-        Args:
-            request: The request, a form.
-
-        Returns:
-            The answer, with `code`.
-        """
+        """Record the user's consent."""
         if refusal := self._refuse_login(request):
             return refusal
         sent = request.form
@@ -175,14 +140,7 @@ class OAuth2Login:
         return json_response(encode({"code": authorization.code}))
 
     def token(self, request: Request) -> Response:
-        """Hand out the access token.
-
-        Args:
-            request: The request, a form.
-
-        Returns:
-            The answer, with `access_token` and `expires_in`.
-        """
+        """Hand out the access token."""
         sent = request.form
         if sent.get("grant_type") != "authorization_code":
             return _error("unsupported_grant_type", "only authorization_code is imitated")

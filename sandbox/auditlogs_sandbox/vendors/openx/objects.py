@@ -43,7 +43,7 @@ _FIELDS: t.Final[tuple[tuple[str, int, Callable[[TrackedObject, int], object]], 
 
 
 class Objects:
-    """Tells what the objects and their history look like.
+    """Generates the objects and their history.
 
     Attributes:
         catalogue: The objects and when they changed.
@@ -57,63 +57,25 @@ class Objects:
         self._people = world.people("openx")
 
     def uid(self, item: TrackedObject) -> str:
-        """Give the other identifier of an object.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The uid.
-        """
+        """Return the other identifier of an object."""
         place = list(self.catalogue.kinds).index(item.kind)
         return f"{item.id:08x}-c{place:03x}-fff1-8123-{self.instance_uid[-6:]}"
 
     def listed(self, item: TrackedObject) -> Row:
-        """Give an object as lists and reads show it.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The object; changes that did not bump it show neither in its revision nor in its date.
-        """
+        """Return an object as lists and reads show it."""
         return self._snapshot(item, item.changes - 1, revision=item.shown_changes, modified=item.modified)
 
     def records(self, item: TrackedObject) -> list[tuple[int, int]]:
-        """Give the history of an object in brief.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The revision and the time of each record, by revision.
-        """
+        """Return the history of an object in brief."""
         return [(number + 1, moment) for number, moment in enumerate(item.moments())]
 
     def email(self, item: TrackedObject, revision: int) -> str | None:
-        """Tell who made a change.
-
-        Args:
-            item: The object.
-            revision: The revision that it led to.
-
-        Returns:
-            The e-mail address of the user, None where the system did.
-        """
+        """Return who made a change."""
         actor = self._actor(item, revision)
         return None if actor is None else self._people[actor].email
 
     def record(self, item: TrackedObject, revision: int, moment: int) -> Row:
-        """Give a record of history.
-
-        Args:
-            item: The object.
-            revision: Its revision.
-            moment: When it happened.
-
-        Returns:
-            The record.
-        """
+        """Return a record of history."""
         actor = self._actor(item, revision)
         record: Row = {
             "obj_type": item.kind,
@@ -155,7 +117,7 @@ class Objects:
         return "delete" if item.deleted and revision == item.changes else "update"
 
     def _changes(self, item: TrackedObject, revision: int, moment: int) -> Row:
-        """Give the snapshot of a creation, and of an update what changed; vendor samples show only creations."""
+        """Return the snapshot of a creation, and of an update what changed; vendor samples show only creations."""
         if revision == 1:
             return {"new_value": self._snapshot(item, 0, revision=1, modified=moment)}
         number = revision - 1
@@ -184,12 +146,5 @@ class Objects:
 
 
 def write_time(moment: int) -> str:
-    """Write a time as the vendor does, without its zone.
-
-    Args:
-        moment: The time in seconds since 1970.
-
-    Returns:
-        The text, which is UTC as far as the vendor's samples let one see.
-    """
+    """Write a time as the vendor does, without its zone."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S")

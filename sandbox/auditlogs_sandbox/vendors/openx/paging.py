@@ -14,7 +14,7 @@ UNKNOWN_TYPE_STATUSES: t.TypeAlias = t.Literal[400, 404]
 
 
 class Paging:
-    """What lists and history have in common.
+    """Base of lists and history.
 
     Attributes:
         default_limit: How many rows a page has when nothing is asked (vendor pages: 10 here, 20 there).
@@ -32,12 +32,6 @@ class Paging:
     def read(self, sent: Parameters) -> tuple[int, int]:
         """Read which page is asked for.
 
-        Args:
-            sent: The parameters.
-
-        Returns:
-            The limit in effect, and the offset.
-
         Raises:
             RefusedError: These are no such numbers.
         """
@@ -48,34 +42,17 @@ class Paging:
 
     @staticmethod
     def envelope(page: list[Row], limit: int, offset: int, total: int) -> Row:
-        """Wrap a page.
-
-        Args:
-            page: Its rows.
-            limit: The limit in effect.
-            offset: The offset.
-            total: How many rows there are.
-
-        Returns:
-            What to answer.
-        """
+        """Wrap a page."""
         return {"has_more": offset + len(page) < total, "objects": page, "limit": limit, "offset": offset}
 
     def unknown_type(self, kind: str) -> RefusedError:
-        """Say that there is no such type.
-
-        Args:
-            kind: The type.
-
-        Returns:
-            The error to raise.
-        """
+        """Return the error for an unknown type."""
         name = {400: "Object Type", 404: "Object Not Found"}[self.unknown_type_status]
         return RefusedError(self.unknown_type_status, name, f"there is no object type {kind}")
 
 
 class Listing:
-    """Answers the lists of objects, and reads of one.
+    """Handles lists of objects and reads of one.
 
     Attributes:
         newest_first: Whether lists begin with the newest object, so that new ones shift the pages; otherwise they are
@@ -90,14 +67,7 @@ class Listing:
         self._paging = paging
 
     def answer(self, kind: str, parts: list[str]) -> Row:
-        """Answer the list of a type, in which deleted objects are not.
-
-        Args:
-            kind: The type.
-            parts: The parts of the query; no filter and no order is documented.
-
-        Returns:
-            The page.
+        """Return the list of a type, without deleted objects.
 
         Raises:
             RefusedError: The request is malformed, or the type unknown or not to be read.
@@ -111,14 +81,7 @@ class Listing:
         return self._paging.envelope(page, limit, offset, len(live))
 
     def read_one(self, kind: str, identifier: str) -> list[Row]:
-        """Answer a read of one object.
-
-        Args:
-            kind: The type.
-            identifier: Its id or uid.
-
-        Returns:
-            The object, alone in a list as the vendor does it.
+        """Return one object.
 
         Raises:
             RefusedError: It is unknown or deleted, or not to be read.

@@ -1,4 +1,4 @@
-"""How the imitated OpenX answers and refuses, and how it reads parameters."""
+"""Responses, errors and parameters of the imitated OpenX."""
 
 from __future__ import annotations
 
@@ -28,11 +28,7 @@ class RefusedError(Exception):
         self.kind = kind
 
     def response(self) -> Response:
-        """Answer with the error.
-
-        Returns:
-            The answer.
-        """
+        """Return the error as a response."""
         if self.kind is None:
             response = json_response(f"{self}\n".encode(), self.status)
             response.content_type = "text/plain; charset=utf-8"
@@ -42,14 +38,7 @@ class RefusedError(Exception):
 
 
 def value_error(message: str) -> RefusedError:
-    """Say that a value is wrong.
-
-    Args:
-        message: In what way.
-
-    Returns:
-        The error to raise.
-    """
+    """Return the error for a wrong value."""
     return RefusedError(400, "Value Error", message)
 
 
@@ -58,12 +47,6 @@ def read_query(query: bytes) -> list[str]:
 
     In `timestamp>=2016-01-21` the operator stands in the place of the equals sign, and `timestamp>2016-01-21` has no
     equals sign at all, so that the usual splitting into names and values does not do.
-
-    Args:
-        query: The query as sent.
-
-    Returns:
-        The parts between ampersands; the vendor's samples also have an empty one.
     """
     return [unquote_plus(part) for part in query.decode("ascii", "replace").split("&") if part]
 
@@ -83,12 +66,5 @@ class Parameters(parameters.Parameters):
         return RefusedError(400, "Unknown Field", f"unknown parameter {name}")
 
     def text(self, name: str) -> str | None:
-        """Read a text.
-
-        Args:
-            name: Its name.
-
-        Returns:
-            The text, None where none is sent.
-        """
+        """Read a text."""
         return self._sent.get(name)

@@ -72,7 +72,7 @@ class XandrSandbox(MeteredSandbox):
     # What the server needs.
 
     def answer(self, request: Request, in_flight: int) -> Response:
-        """Answer as the vendor would; the lock is held."""
+        """Respond as the vendor would; the lock is held."""
         try:
             if in_flight > self.most_in_flight:
                 # With HTTP 200 whatever the lever says; how the error is spelled is not on any page.
@@ -82,7 +82,7 @@ class XandrSandbox(MeteredSandbox):
             return refusal.response(by_status=self.errors_by_status)
 
     def config(self, base_url: str) -> dict[str, t.Any]:
-        """Give the settings with which a client reaches this vendor."""
+        """Return the tap's settings for this vendor."""
         return {
             "username": self.login.username,
             "password": self.login.password,
@@ -92,7 +92,7 @@ class XandrSandbox(MeteredSandbox):
         }
 
     def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the API would show now."""
+        """Return, by stream, the rows that the API would return now."""
         with self.lock:
             log, details = [], []
             for change in self.change_log.readable():
@@ -104,87 +104,47 @@ class XandrSandbox(MeteredSandbox):
             return {LOG_STREAM: log, DETAIL_STREAM: details}
 
     def advance(self) -> None:
-        """Let time bring new rows."""
+        """Add new rows."""
         with self.lock:
             self.catalogue.advance()
 
     def secrets(self) -> list[str]:
-        """Give every credential that this vendor hands out."""
+        """Return all credentials of this vendor."""
         return [self.login.password, *self.login.tokens, *self.transactions.session_ids]
 
     # Levers.
 
     def truth_keys(self) -> Iterator[tuple[str, int, str]]:
-        """Give the keys of the truth without making up the rows.
-
-        Yields:
-            Service, resource id and transaction id.
-        """
+        """Return the keys of the truth without generating the rows."""
         for change in self.change_log.readable():
             yield change.item.kind, change.item.id, self.transactions.id_of(change)
 
     def fill(self, sizes: Mapping[str, int], *, changes: int) -> None:
-        """Make up other objects instead of the present ones; none has changed in the last three days.
-
-        Args:
-            sizes: How many objects of each service; none of those that are not named. Services whose lists need a
-                parent need objects of the parent's service.
-            changes: How many transactions each object has.
-        """
+        """Replace all objects by generated ones; none has changed in the last three days."""
         with self.lock:
             self.catalogue.fill(sizes, lambda _kind, _number: changes, ancient=False)
 
     def change(
         self, service: str, resource_id: int, *, age: timedelta = timedelta(seconds=1), bump: bool = True
     ) -> Row:
-        """Log a change of an object.
-
-        Args:
-            service: The service.
-            resource_id: The object.
-            age: How long ago it happened.
-            bump: Whether the object's `last_modified` shows it.
-
-        Returns:
-            The row of the change log, with `service`.
-        """
+        """Log a change of an object; with `bump` its `last_modified` shows it."""
         with self.lock:
             return self._row(self._change(service, resource_id, age, bump=bump))
 
     def bulk_edit(self, service: str, resource_ids: list[int]) -> list[Row]:
-        """Change several objects in one transaction.
-
-        Args:
-            service: The service.
-            resource_ids: The objects.
-
-        Returns:
-            The rows of the change log, with `service`.
-        """
+        """Change several objects in one transaction."""
         with self.lock:
             changes = [self._change(service, each, timedelta(seconds=1), bump=True) for each in resource_ids]
             self.transactions.share_id(changes)
             return [self._row(change) for change in changes]
 
     def add(self, service: str) -> int:
-        """Create an object now.
-
-        Args:
-            service: The service.
-
-        Returns:
-            Its id.
-        """
+        """Create an object now."""
         with self.lock:
             return self.catalogue.add(service).id
 
     def delete(self, service: str, resource_id: int) -> None:
-        """Delete an object, so that it is in no list any more.
-
-        Args:
-            service: The service.
-            resource_id: The object, which should have no children.
-        """
+        """Delete an object, so that it is in no list any more."""
         with self.lock:
             self.catalogue.delete(self.catalogue.known(service, resource_id))
 
@@ -229,12 +189,5 @@ class XandrSandbox(MeteredSandbox):
 
 
 def create(world: World) -> XandrSandbox:
-    """Make up the vendor's data.
-
-    Args:
-        world: The clock and the seed.
-
-    Returns:
-        The imitated vendor.
-    """
+    """Generate the vendor's data."""
     return XandrSandbox(world)

@@ -39,7 +39,7 @@ _DESCENDING: t.Final = "created_on.desc"
 
 
 class ChangeLog:
-    """Answers for the log.
+    """Handles requests for the log.
 
     Attributes:
         transactions: What was logged.
@@ -60,23 +60,12 @@ class ChangeLog:
         self.missing_object: t.Literal["not_found", "status_422", "empty"] = "not_found"
 
     def visible(self, item: TrackedObject) -> list[Transaction]:
-        """Give what is still kept of an object's log.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The transactions, ascending.
-        """
+        """Return what is still kept of an object's log."""
         oldest = self.transactions.objects.catalogue.now() - self.retention.total_seconds()
         return [change for change in self.transactions.of(item) if change.moment >= oldest]
 
     def readable(self) -> Iterator[Transaction]:
-        """Give all that a user can read who lists the objects first.
-
-        Yields:
-            The transactions, object by object.
-        """
+        """Return everything that a user can read who lists the objects first."""
         catalogue = self.transactions.objects.catalogue
         for kind in catalogue.kinds:
             if SERVICES[kind].logged and kind not in self.unreadable_services:
@@ -85,13 +74,7 @@ class ChangeLog:
                         yield from self.visible(item)
 
     def answer(self, request: Request) -> Response:
-        """Answer `/change-log`.
-
-        Args:
-            request: The request.
-
-        Returns:
-            The answer.
+        """Respond to `/change-log`.
 
         Raises:
             RefusedError: The request is malformed, or the user may not read this.
@@ -109,13 +92,7 @@ class ChangeLog:
         )
 
     def answer_detail(self, request: Request) -> Response:
-        """Answer `/change-log-detail`.
-
-        Args:
-            request: The request.
-
-        Returns:
-            The answer; without any details if the transaction is unknown, which no page tells.
+        """Respond to `/change-log-detail`.
 
         Raises:
             RefusedError: The request is malformed, or the user may not read this.

@@ -29,7 +29,7 @@ _SORT_KEYS: t.Final[dict[str, Callable[[TrackedObject], tuple[int, int]]]] = {
 
 
 class Listing:
-    """Answers for the lists.
+    """Handles requests for the lists.
 
     Attributes:
         objects: The objects.
@@ -47,14 +47,7 @@ class Listing:
         self.single_as_object = True
 
     def answer(self, service: Service, request: Request) -> Response:
-        """Answer the list of a service.
-
-        Args:
-            service: The service.
-            request: The request.
-
-        Returns:
-            The answer.
+        """Return the list of a service.
 
         Raises:
             RefusedError: The request is malformed, or the user may not read this.
@@ -74,7 +67,7 @@ class Listing:
         return self._reply(service, rows, begin, count, len(found))
 
     def _answer_universal_pixels(self, service: Service, request: Request) -> Response:
-        """Answer as the vendor's page on universal pixels shows: its own path, keys and order."""
+        """Respond as the vendor's page on universal pixels shows: its own path, keys and order."""
         sent = Parameters(request.args, frozenset({"start_element", "num_elements", "sort"}))
         if sent.text("sort", "id.dsc") not in {"id.dsc", "id.asc"}:
             raise syntax_error("sort must be id.dsc or id.asc")

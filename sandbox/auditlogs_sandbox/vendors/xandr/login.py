@@ -62,13 +62,7 @@ class Login:
         self._sessions.clear()
 
     def authenticate(self, request: Request) -> Response:
-        """Answer `/auth`.
-
-        Args:
-            request: The request.
-
-        Returns:
-            The answer with a token.
+        """Respond to `/auth`.
 
         Raises:
             RefusedError: The body is malformed, the credentials are wrong, or it was too often.
@@ -91,10 +85,7 @@ class Login:
         return success({"token": token, "dbg_info": {"warnings": [], "version": "1.18.2024"}})
 
     def check(self, request: Request) -> None:
-        """Let a request in by its token, whose life thereby goes on.
-
-        Args:
-            request: The request; its `Authorization` is the bare token.
+        """Accept a request by its token, which extends the token's life.
 
         Raises:
             RefusedError: The token is missing, unknown or over, or the account is not active.

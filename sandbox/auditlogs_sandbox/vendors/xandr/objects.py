@@ -49,7 +49,7 @@ _CONSTANTS: t.Final[Mapping[str, object]] = {"code": None, "currency": "EUR", "t
 
 
 class Objects:
-    """Tells what the objects look like.
+    """Generates the objects.
 
     Attributes:
         catalogue: The objects and when they changed.
@@ -59,14 +59,7 @@ class Objects:
         self.catalogue = catalogue
 
     def parents(self, item: TrackedObject) -> dict[str, int | None]:
-        """Give the ids of an object's parents.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The ids by parameter; None for the parent it does not have.
-        """
+        """Return the ids of an object's parents."""
         service = SERVICES[item.kind]
         if service.either_parent:
             turn, owner = divmod(item.number, len(service.parents))
@@ -77,27 +70,12 @@ class Objects:
         return {parameter: self.catalogue.made_up_id(kind, item.number) for parameter, kind in service.parents}
 
     def state(self, item: TrackedObject, change: int) -> Row:
-        """Give an object as it was after a change.
-
-        Args:
-            item: The object.
-            change: The number of the change.
-
-        Returns:
-            The object.
-        """
+        """Return an object as it was after a change."""
         made_up = {name: value(item, change // period) for name, period, value in _FIELDS}
         return {"id": item.id, **_CONSTANTS, **self.parents(item), **made_up}
 
     def listed(self, item: TrackedObject) -> Row:
-        """Give an object as its service lists it.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The object.
-        """
+        """Return an object as its service lists it."""
         service = SERVICES[item.kind]
         row = self.state(item, item.changes - 1)
         if service.ids_as_strings:
@@ -106,27 +84,12 @@ class Objects:
 
     @staticmethod
     def last_modified(item: TrackedObject) -> str:
-        """Tell when an object says that it was modified, in the zone of its service.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The text.
-        """
+        """Return when an object says that it was modified, in the zone of its service."""
         return write_time(shown_modified(item))
 
 
 def shown_modified(item: TrackedObject) -> int:
-    """Tell when an object says that it was modified.
-
-    Args:
-        item: The object.
-
-    Returns:
-        The seconds since 1970 that its text stands for if it is read as UTC; for a service with local time it is not
-        the true moment.
-    """
+    """Return when an object says that it was modified."""
     if SERVICES[item.kind].local_time:
         return item.modified + int(LOCAL_ZONE.utcoffset(None).total_seconds())
     return item.modified

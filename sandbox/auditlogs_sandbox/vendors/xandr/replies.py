@@ -1,4 +1,4 @@
-"""How the imitated Xandr answers and refuses."""
+"""Responses and errors of the imitated Xandr."""
 
 from __future__ import annotations
 
@@ -37,14 +37,7 @@ class RefusedError(Exception):
         self.status = status or _STATUSES.get(error_id, 500)
 
     def response(self, *, by_status: bool) -> Response:
-        """Answer with the error.
-
-        Args:
-            by_status: Whether the HTTP status tells of it; otherwise it is 200, as vendor pages warn.
-
-        Returns:
-            The answer.
-        """
+        """Return the error as a response."""
         body: dict[str, t.Any] = {"error_id": self.error_id, "error": str(self), "error_description": None}
         if self.code is not None:
             body["error_code"] = self.code
@@ -63,7 +56,7 @@ class NotFoundError(RefusedError):
             super().__init__("SYNTAX", "resource not found", status=200)
 
     def response(self, *, by_status: bool) -> Response:  # noqa: ARG002 - never told by the HTTP status
-        """Answer with the error."""
+        """Return the error as a response."""
         body = {
             "error_id": self.error_id,
             "error": str(self),
@@ -75,27 +68,12 @@ class NotFoundError(RefusedError):
 
 
 def syntax_error(text: str) -> RefusedError:
-    """Say that a request is malformed.
-
-    Args:
-        text: In what way.
-
-    Returns:
-        The error to raise.
-    """
+    """Return the error for a malformed request."""
     return RefusedError("SYNTAX", text)
 
 
 def success(content: Mapping[str, t.Any], *, escaped: bool = False) -> Response:
-    """Answer well.
-
-    Args:
-        content: What is inside `response`, besides the status.
-        escaped: Whether characters outside ASCII are written as escapes.
-
-    Returns:
-        The answer.
-    """
+    """Return a successful response."""
     return json_response(encode({"response": {**content, "status": "OK"}}, escaped=escaped))
 
 
@@ -113,34 +91,15 @@ class Parameters(parameters.Parameters):
         return name in self._sent
 
     def add(self, name: str, value: str) -> None:
-        """Take in a value from a body.
-
-        Args:
-            name: Its name.
-            value: Its text.
-        """
+        """Add a value from a body."""
         self._sent[name] = value
 
     def text(self, name: str, default: str = "") -> str:
-        """Read a text.
-
-        Args:
-            name: Its name.
-            default: The value where none is sent.
-
-        Returns:
-            The text.
-        """
+        """Read a text."""
         return self._sent.get(name, default)
 
     def required(self, name: str) -> str:
-        """Read a text that must be there.
-
-        Args:
-            name: Its name.
-
-        Returns:
-            The text.
+        """Read a required text.
 
         Raises:
             RefusedError: It is missing or empty.
@@ -151,12 +110,6 @@ class Parameters(parameters.Parameters):
 
     def numbers(self, name: str) -> set[int] | None:
         """Read whole numbers separated by commas.
-
-        Args:
-            name: Their name.
-
-        Returns:
-            The numbers, None where none are sent.
 
         Raises:
             RefusedError: One is not a number.
@@ -169,13 +122,7 @@ class Parameters(parameters.Parameters):
         return {int(part) for part in parts}
 
     def flag(self, name: str) -> bool:
-        """Read a truth value, which is false where none is sent.
-
-        Args:
-            name: Its name.
-
-        Returns:
-            The value.
+        """Read a boolean, false by default.
 
         Raises:
             RefusedError: It is neither `true` nor `false`, the spelling of the vendor's samples.
@@ -188,12 +135,6 @@ class Parameters(parameters.Parameters):
     def moment(self, name: str) -> int | None:
         """Read a time, `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`.
 
-        Args:
-            name: Its name.
-
-        Returns:
-            The time in seconds since 1970, its zone taken as UTC; None where none is sent.
-
         Raises:
             RefusedError: It is no such time.
         """
@@ -204,13 +145,10 @@ class Parameters(parameters.Parameters):
         return moment
 
     def slice(self, *, most: int = MOST_ELEMENTS) -> tuple[int, int]:
-        """Read which elements are asked for.
-
-        Returns:
-            The first element, from 0, and how many; more than the maximum are cut without a word.
+        """Return start and number of the requested elements; a number above the maximum is cut silently.
 
         Raises:
-            RefusedError: These are no such numbers.
+            RefusedError: They are not numbers.
         """
         count = self.number("num_elements", MOST_ELEMENTS)
         if count == 0:
@@ -228,12 +166,5 @@ def _read_time(text: str) -> int | None:
 
 
 def write_time(moment: int) -> str:
-    """Write a time as the vendor does, without its zone.
-
-    Args:
-        moment: The time in seconds since 1970.
-
-    Returns:
-        The text, which is UTC.
-    """
+    """Write a time as the vendor does, without its zone."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""How the imitated Xandr slows its users down."""
+"""Rate limits of the imitated Xandr."""
 
 from __future__ import annotations
 
@@ -41,11 +41,7 @@ class Throttle:
     _count: int = field(default=0, init=False)
 
     def refuse(self) -> Response | None:
-        """Count a request.
-
-        Returns:
-            The refusal when it is one too many.
-        """
+        """Count a request."""
         now = time.monotonic()
         if now - self._begin >= self.window_seconds:
             self._begin, self._count = now, 0

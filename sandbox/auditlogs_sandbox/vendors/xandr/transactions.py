@@ -43,7 +43,7 @@ class Transaction(t.NamedTuple):
 
 
 class Transactions:
-    """Tells what was logged.
+    """Generates the log.
 
     Attributes:
         objects: The objects.
@@ -63,26 +63,12 @@ class Transactions:
         self._shared_ids: dict[tuple[str, int, int], str] = {}
 
     def of(self, item: TrackedObject) -> list[Transaction]:
-        """Give the transactions of an object.
-
-        Args:
-            item: The object.
-
-        Returns:
-            The transactions by time; those of one second as they were logged.
-        """
+        """Return the transactions of an object."""
         changes = [Transaction(item, number, moment) for number, moment in enumerate(item.moments())]
         return sorted(changes, key=lambda change: change.moment)
 
     def id_of(self, change: Transaction) -> str:
-        """Give the id of a transaction.
-
-        Args:
-            change: The transaction.
-
-        Returns:
-            A UUID, in which is sealed where the transaction is to be found.
-        """
+        """Return the id of a transaction."""
         item, number, _ = change
         if shared := self._shared_ids.get((item.kind, item.id, number)):
             return shared
@@ -94,29 +80,14 @@ class Transactions:
         return str(uuid.UUID(bytes=self._mac(place) + b"\x80" + place, version=5))
 
     def share_id(self, changes: Collection[Transaction]) -> str:
-        """Let changes of several objects be one transaction, as of a bulk edit.
-
-        Args:
-            changes: The changes.
-
-        Returns:
-            The id of the transaction, which is that of the first.
-        """
+        """Put changes of several objects into one transaction, as a bulk edit does."""
         shared = self.id_of(next(iter(changes)))
         for item, number, _ in changes:
             self._shared_ids[item.kind, item.id, number] = shared
         return shared
 
     def find(self, service: str, transaction_id: str) -> Iterator[Transaction]:
-        """Find what belongs to a transaction.
-
-        Args:
-            service: The service.
-            transaction_id: The id.
-
-        Yields:
-            The changes of each object.
-        """
+        """Find what belongs to a transaction."""
         shared = [key for key, value in self._shared_ids.items() if value == transaction_id and key[0] == service]
         if shared:
             for _, identifier, number in shared:
@@ -138,15 +109,7 @@ class Transactions:
             yield change
 
     def row(self, change: Transaction, additional_fields: Collection[str]) -> Row:
-        """Give the row of the change log.
-
-        Args:
-            change: The transaction.
-            additional_fields: What is asked for besides.
-
-        Returns:
-            The row.
-        """
+        """Return the row of the change log."""
         row: Row = {
             "transaction_id": self.id_of(change),
             "created_on": write_time(change.moment),
@@ -161,15 +124,7 @@ class Transactions:
         return row
 
     def detail(self, change: Transaction, *, previous_object: bool) -> Row:
-        """Give the details of a transaction.
-
-        Args:
-            change: The transaction.
-            previous_object: Whether it is compared with the one before; otherwise with the one after.
-
-        Returns:
-            The details.
-        """
+        """Return the details of a transaction against the one before it or, without `previous_object`, after it."""
         item, number, moment = change
         changes = self._changes(item, number if previous_object else number + 1)
         actor = self._actor(change)
@@ -199,14 +154,7 @@ class Transactions:
         return detail
 
     def has_changes(self, change: Transaction) -> bool:
-        """Tell whether a transaction changed anything.
-
-        Args:
-            change: The transaction.
-
-        Returns:
-            Whether it did.
-        """
+        """Whether a transaction changed anything."""
         return any(entry["changed"] for entry in self._changes(change.item, change.number))
 
     def _changes(self, item: TrackedObject, number: int) -> list[Row]:
@@ -236,26 +184,12 @@ class Transactions:
 
 
 def is_by_admin(change: Transaction) -> bool:
-    """Tell whether an administrator made a change.
-
-    Args:
-        change: The transaction.
-
-    Returns:
-        Whether it was one.
-    """
+    """Whether an administrator made a change."""
     return (change.item.number + change.number) % 7 == 1
 
 
 def is_by_plugin(change: Transaction) -> bool:
-    """Tell whether a plugin made a change.
-
-    Args:
-        change: The transaction.
-
-    Returns:
-        Whether it was one.
-    """
+    """Whether a plugin made a change."""
     return (change.item.number + change.number) % 11 == 0
 
 
