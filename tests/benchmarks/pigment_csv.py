@@ -32,8 +32,9 @@ def main() -> None:
     arguments.add_argument("--as-script", metavar="FILE", type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.as_script:
-        with given.as_script.open("rb") as lines:
-            write_script_csv(json.loads(line) for line in lines)
+        output = given.as_script.with_suffix(".csv")
+        with given.as_script.open("rb") as lines, output.open("w", newline="", encoding="utf-8") as csv_file:
+            write_script_csv((json.loads(line) for line in lines), csv_file)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -13,6 +13,7 @@ import argparse
 import csv
 import json
 import multiprocessing
+import os
 import shutil
 import socket
 import sys
@@ -42,7 +43,9 @@ def main() -> None:
     arguments.add_argument("--as-script", metavar="URL", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.as_script:
-        write_script_csv(_vendor_events(given.as_script))
+        start = (datetime.now(UTC) - timedelta(days=179)).date().isoformat()
+        with Path(os.devnull).open("w", newline="", encoding="utf-8") as output:
+            write_script_csv(script_events(given.as_script, "benchmark-key", start, "2999-01-01"), output)
         return
     parent, child = multiprocessing.Pipe()
     server = multiprocessing.Process(target=_serve, args=(child, given.events), daemon=True)
@@ -63,7 +66,7 @@ def main() -> None:
     )
 
 
-def write_script_csv(events: t.Iterable[dict[str, t.Any]]) -> None:
+def write_script_csv(events: t.Iterable[dict[str, t.Any]], output: t.TextIO) -> None:
     """Do what the script does with events: flatten, count and cache them, then write the CSV."""
     counts: Counter[str] = Counter()
     with tempfile.NamedTemporaryFile(mode="w+", encoding="utf-8", suffix=".jsonl") as cache:
@@ -72,19 +75,19 @@ def write_script_csv(events: t.Iterable[dict[str, t.Any]]) -> None:
             counts.update(flat.keys())
             cache.write(json.dumps(flat) + "\n")
         cache.seek(0)
-        with Path("/dev/null").open("w", newline="", encoding="utf-8") as output:
-            writer = csv.DictWriter(output, fieldnames=[name for name, _ in counts.most_common()])
-            writer.writeheader()
-            for line in cache:
-                writer.writerow(json.loads(line))
+        writer = csv.DictWriter(output, fieldnames=[name for name, _ in counts.most_common()])
+        writer.writeheader()
+        for line in cache:
+            writer.writerow(json.loads(line))
 
 
-def _vendor_events(url: str) -> t.Iterator[dict[str, t.Any]]:
+def script_events(url: str, api_key: str, start: str, end_exclusive: str) -> t.Iterator[dict[str, t.Any]]:
+    """Read events as the script does, up to the first one that happened on the end date or later."""
     session = requests.Session()
-    params = {"ingestedSince": (datetime.now(UTC) - timedelta(days=179)).date().isoformat()}
+    params = {"ingestedSince": start}
     while True:
         response = session.get(
-            f"{url}/api/audit/v1/events", params=params, headers={"Authorization": "Bearer benchmark-key"}, timeout=60
+            f"{url}/api/audit/v1/events", params=params, headers={"Authorization": f"Bearer {api_key}"}, timeout=60
         )
         response.raise_for_status()
         data = response.json()
@@ -92,7 +95,7 @@ def _vendor_events(url: str) -> t.Iterator[dict[str, t.Any]]:
         if not events:
             break
         for event in events:
-            if parser.parse(event["eventTimestamp"]).strftime("%Y-%m-%d") >= "2999-01-01":
+            if parser.parse(event["eventTimestamp"]).strftime("%Y-%m-%d") >= end_exclusive:
                 return
             yield event
         if data.get("hasMoreEvents") and "nextEventsCursor" in data:

@@ -57,7 +57,7 @@ def test_names_clash_within_one_row_too() -> None:
 
 def test_the_column_that_most_rows_fill_comes_first_and_ties_keep_their_order() -> None:
     columns = Columns("s")
-    for row in ({"rare": None, "a": 1, "b": 1}, {"rare": 1, "a": 1, "b": 1}, {"often": 1, "a": 1, "b": 1}):
+    for row in ({"rare": "", "a": 1, "b": 1}, {"rare": 1, "a": 1, "b": 1}, {"often": 1, "a": 1, "b": 1}):
         columns.flatten(row)
     assert [columns.names[column] for column in columns.in_order(DENSITY, {})] == ["a", "b", "rare", "often"]
 

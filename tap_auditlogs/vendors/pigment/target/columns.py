@@ -77,8 +77,8 @@ class Columns:
                 column = self._add_column(place)
                 cells.append(None)
             if value is not None:
-                cells[column] = value if type(value) is str else str(value)
-                self._filled[column] += 1
+                text = cells[column] = value if type(value) is str else str(value)
+                self._filled[column] += text != ""  # in a CSV an empty text and none are the same
 
     @staticmethod
     def _add_child(place: _Property, key: str | int) -> _Property:
