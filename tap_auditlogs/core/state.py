@@ -73,8 +73,7 @@ def check_state(state: object) -> dict[str, t.Any]:
     if not state:
         return state
     if "bookmarks" not in state:
-        hint = " It looks like a whole STATE message: only its `value` is the state." if "value" in state else ""
-        msg = f"The state has no `bookmarks`.{hint} {_ADVICE}."
+        msg = f"The state has no `bookmarks`.{_wrapping_of(state)} {_ADVICE}."
         raise StateError(msg)
     version = state.get("version", STATE_VERSION)
     if not _is_integer(version) or version > STATE_VERSION:
@@ -128,6 +127,17 @@ def _unpack(value: t.Any) -> t.Any:
             return content
         case _:
             return value
+
+
+def _wrapping_of(state: Mapping[str, t.Any]) -> str:
+    """Name the part of a file that is the state, where the file is something known."""
+    if "value" in state:
+        return " It looks like a whole STATE message: only its `value` is the state."
+    if "singer_state" in state:
+        return " It looks like the output of `meltano state get`: only its `singer_state` is the state."
+    if isinstance(state.get("completed"), dict) and "singer_state" in state["completed"]:
+        return " It looks like a state file of Meltano's: only the `singer_state` within its `completed` is the state."
+    return ""
 
 
 class Bookmark:

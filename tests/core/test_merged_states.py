@@ -31,7 +31,7 @@ Config: t.TypeAlias = "dict[str, t.Any]"
 FILTERED: dict[str, Config] = {
     "cryptolens": {"product_id": 3646},
     "openx": {"user": "ada@example.com", "object_types": ["order"]},
-    "xandr": {"resource_ids": {"line-item": [1, 2]}},
+    "xandr": {"modified_by_admin": True},
     "index_exchange": {"hourly_dimensions": ["site_id"]},
     "pigment": {},
 }
