@@ -7,6 +7,7 @@ Read in singer-sdk 0.54.9, unchanged since the version named.
 |---|---|---|
 | `Stream._sync_records` | 0.1 | A STATE after every page, and pages written whole: the SDK counts records instead |
 | `Stream._generate_record_messages` (called) | 0.6 | Stream maps and partial selection stay the SDK's own |
+| `CustomStreamMap._eval` (named in a traceback) | 0.5 | Only its frames know which expression failed |
 | `Stream._check_max_record_limit` (called) | 0.5 | `--test` ends a stream as the SDK does |
 | `Stream._write_schema_message` (called) | 0.1 | A stream read in the pass of its parent has no `sync` of its own |
 | `helpers._batch.SDKBatchMessage` (made) | 0.11 | The SDK has no public BATCH message |
@@ -45,6 +46,7 @@ from typing_extensions import override
 
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.redaction import redact_all_logging
+from tap_auditlogs.core.stream_maps import map_failure
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
@@ -175,7 +177,11 @@ class PagedStream(Stream, abc.ABC):
             writer.write_records(self.name, records)
             return
         for record in records:
-            for message in self._generate_record_messages(record):
+            try:
+                messages = list(self._generate_record_messages(record))
+            except Exception as error:
+                raise map_failure(error, self.name, record, self.primary_keys or ()) from error
+            for message in messages:
                 writer.write_message(message)
 
     def _is_plain(self) -> bool:

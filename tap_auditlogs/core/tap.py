@@ -9,6 +9,7 @@ import typing as t
 from functools import partial
 
 import click
+from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
@@ -22,6 +23,7 @@ from tap_auditlogs.core.run import EXIT_FAILED, is_wanted, log_config_faults, ru
 from tap_auditlogs.core.sdk_hooks import HookedTap
 from tap_auditlogs.core.settings import check_config, http_options, secrets_of, with_defaults, without_absent
 from tap_auditlogs.core.state import STATE_VERSION, check_state, pack_entry, parse_state, unpack_entry
+from tap_auditlogs.core.stream_maps import NULL_HINT, idle_maps, unused_maps
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
@@ -108,6 +110,30 @@ class RegistryTap(HookedTap):
         """Called when first needed: discovery runs on settings that nobody has checked."""
         options = http_options(self.config, f"{self.name}/{self.plugin_version}")
         return vendor.connect(self.config[vendor.name], options)
+
+    @override
+    def setup_mapper(self) -> None:
+        # The SDK's own checks maps against every schema, also against that of a deselected stream, which is empty.
+        super(Tap, self).setup_mapper()
+        maps = self.mapper.stream_maps_dict
+        selected = [name for name, stream in self.streams.items() if stream.selected]
+        if unused := unused_maps(maps, selected):
+            self.logger.warning("stream_maps: %s match no selected stream and are ignored.", ", ".join(unused))
+        if idle := idle_maps(maps):
+            self.logger.warning("stream_maps: %s change nothing. %s", ", ".join(idle), NULL_HINT)
+        for name, stream in self.streams.items():
+            self.mapper.stream_maps_dict = maps if stream.selected else {}
+            self.mapper.register_raw_streams_from_catalog(Catalog({name: self.catalog[name]}))
+        self.mapper.stream_maps_dict = maps
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        properties = config_jsonschema["properties"]
+        description = properties["stream_maps"]["description"]
+        if NULL_HINT not in description:  # copied, since all plugins of a process share it
+            properties["stream_maps"] = {**properties["stream_maps"], "description": f"{description} {NULL_HINT}"}
 
     # State
 

@@ -14,6 +14,7 @@ import singer_sdk.configuration._dict_config
 import singer_sdk.helpers._batch
 import singer_sdk.helpers._classproperty
 from singer_sdk import Stream, Target
+from singer_sdk.mapper import CustomStreamMap
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 
@@ -50,6 +51,7 @@ OWNERS: dict[str, object] = {
     "Stream": Stream,
     "Target": Target,
     "PluginBase": PluginBase,
+    "CustomStreamMap": CustomStreamMap,
     "configuration": singer_sdk.configuration,
     "helpers": singer_sdk.helpers,
 }

@@ -94,7 +94,13 @@ class RowReaderStream(FileReader, abc.ABC):
     def _can_go_in_bulk(self) -> bool:
         """Whether the bulk path is installed and records leave as they are."""
         if self.is_mapped():
-            self.logger.info("Stream maps or flattening are configured: records are written one by one.")
+            if self.config.get("batch_config"):
+                self.logger.warning(
+                    "batch_config: stream maps or flattening are configured too, so that the rows of this stream are "
+                    "written as RECORD messages, not as BATCH files."
+                )
+            else:
+                self.logger.info("Stream maps or flattening are configured: records are written one by one.")
             return False
         if bulk_is_installed():
             return True
