@@ -383,6 +383,41 @@ def test_a_refused_mapping_is_skipped_with_one_warning(
     assert {record["dsp_name"] for record in run.records(HOURLY)} == {None}
 
 
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (7, "a row is not an object but 7"),
+        ({"dsp_name": "no id"}, "a row has no dsp_id, part of the key: {'dsp_name': 'no id'}"),
+        ({"dsp_id": [51]}, "part of the key, is a list that does not fit its type"),
+        ({"dsp_id": "51 or so"}, "part of the key, is a text that does not fit its type"),
+        ({"dsp_id": 10**400}, "part of the key, is a number that does not fit its type"),
+        ({"dsp_id": True}, "part of the key, is a boolean that does not fit its type"),
+    ],
+)
+def test_a_mapping_row_without_a_key_is_named_and_the_others_go_on(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime, row: t.Any, problem: str
+) -> None:
+    good = len(vendor.catalog.dsps)
+    vendor.catalog.dsps.insert(1, row)
+    run = sync(config)
+    assert run.exit_code == 1
+    assert len(run.records("index_exchange_dsps")) == good
+    summary = run.log.splitlines()[-1]
+    assert f"`index_exchange_dsps`: index_exchange: /mappings/dsps: 1 of {good + 1} rows cannot be read: " in summary
+    assert problem in summary
+    assert hours_of(run, HOURLY) == [text(hour)]
+
+
+def test_names_of_a_wrong_type_are_no_names(vendor: IndexExchangeSandbox, config: Settings, hour: datetime) -> None:
+    for dsp in vendor.catalog.dsps:
+        dsp["dsp_name"] = {"en": dsp["dsp_name"]}
+    run = sync(config)
+    assert run.exit_code == 0
+    assert hours_of(run, HOURLY) == [text(hour)]
+    assert {record["dsp_name"] for record in run.records(HOURLY)} == {None}
+    assert all(record["additional_properties"]["dsp_name"] for record in run.records("index_exchange_dsps"))
+
+
 def test_a_refused_list_is_a_failure(vendor: IndexExchangeSandbox, config: Settings) -> None:
     vendor.forbidden |= {"downloads"}
     run = sync(config)

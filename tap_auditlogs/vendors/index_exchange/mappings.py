@@ -6,8 +6,10 @@ import abc
 import typing as t
 
 from singer_sdk import typing as th
+from typing_extensions import override
 
-from tap_auditlogs.core.errors import ProtocolError, RefusedError, SkippedStreamError
+from tap_auditlogs.core.errors import ProtocolError, RefusedError, SkippedStreamError, unit_failure
+from tap_auditlogs.core.rows import RowShaper
 from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
@@ -15,13 +17,15 @@ from tap_auditlogs.vendors.index_exchange.totals import Names
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
     from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
 
 PAGE_ROWS = 5_000
+_ROWS_NAMED = 5
+_ROW_ADVICE = "It is left out"
 
 
 def _key(name: str, kind: type[th.JSONTypeHelper[t.Any]], description: str) -> th.Property[t.Any]:
@@ -40,103 +44,80 @@ class ReferenceStream(AuditStream, abc.ABC):
     replication_key = None
     has_bookmark = False
 
-    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
-        """Read the table.
-
-        Args:
-            context: None.
-
-        Yields:
-            Its rows.
-
-        Raises:
-            SkippedStreamError: If this account is not entitled to it.
-        """
+    @override
+    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:
+        client = t.cast("IndexExchangeClient", self.connection.client)
         try:
-            rows = self.fetch_rows()
+            rows = fetch_rows(client, self.path)
         except RefusedError as error:
             msg = f"{error}. Deselect the stream, or ask Index Exchange for access"
             raise SkippedStreamError(msg) from error
+        failures: list[str] = []
         for start in range(0, len(rows), PAGE_ROWS):
-            yield [self._to_record(row) for row in rows[start : start + PAGE_ROWS]]
+            yield list(self._records(rows[start : start + PAGE_ROWS], failures))
+        if failures:
+            msg = f"{len(failures)} of {len(rows)} rows cannot be read: {'; '.join(failures[:_ROWS_NAMED])}"
+            raise ProtocolError(msg, where=f"index_exchange: {self.path}", advice="The other rows are written")
 
-    def fetch_rows(self) -> list[Record]:
-        """Ask for the table.
+    def _records(self, rows: Sequence[t.Any], failures: list[str]) -> Iterator[Record]:
+        for row in rows:
+            try:
+                yield self._to_record(row)
+            except Exception as error:  # noqa: BLE001 - the other rows go on
+                failures.append(str(unit_failure(error)))
 
-        Returns:
-            Its rows as the vendor sends them.
-        """
-        client = t.cast("IndexExchangeClient", self.connection.client)
-        return rows_of(client, self.path)
-
-    def _to_record(self, row: Record) -> Record:
+    def _to_record(self, row: t.Any) -> Record:
+        if not isinstance(row, dict):
+            raise ProtocolError(f"a row is not an object but {row!a:.60}", advice=_ROW_ADVICE)
         record = self.shaper.shape(row)
-        missing = [name for name in self.primary_keys if record[name] is None]
-        if missing:
-            msg = f"a row has no {missing[0]}"
-            raise ProtocolError(msg, where=f"index_exchange: {self.path}", advice="Please report this")
+        if missing := [name for name in self.primary_keys if record[name] is None]:
+            raise ProtocolError(f"a row has no {missing[0]}, part of the key: {row!a:.100}", advice=_ROW_ADVICE)
         return record
 
 
-def rows_of(client: IndexExchangeClient, path: str) -> list[Record]:
-    """Ask for a table.
-
-    Args:
-        client: Speaks to the vendor.
-        path: Below the API's URL.
-
-    Returns:
-        Its rows as the vendor sends them.
+def fetch_rows(client: IndexExchangeClient, path: str) -> list[t.Any]:
+    """Request a table, and return its rows as the vendor sends them.
 
     Raises:
-        ProtocolError: If the answer is no table.
+        ProtocolError: If the answer is not a table.
     """
     response = client.get(path, what=path.removeprefix("/"))
     answer = response.json()
     # The envelope of the mappings is on the vendor's page; that of the exchange rates is not known.
     rows = answer.get("data") if isinstance(answer, dict) else answer
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list):
         msg = "the answer holds no list of rows"
         raise ProtocolError(msg, where=f"index_exchange: {path}", answer=response.describe())
     return rows
 
 
 def fetch_names(client: IndexExchangeClient, logger: logging.Logger) -> Names:
-    """Get the names for the hourly table; none where this account may not have a mapping.
+    """Return the names for the hourly table; where a mapping has an id twice, the first name.
 
-    Args:
-        client: Speaks to the vendor.
-        logger: Told of a mapping that this account may not have.
-
-    Returns:
-        The names. Where a mapping holds an id twice, its first name counts.
+    A mapping that this account may not read has none; the logger is told.
     """
     dsps: dict[int, str | None] = {}
-    for row in _rows_if_allowed(client, Dsps.path, logger):
-        if (dsp := _id(row, "dsp_id")) is not None:
-            dsps.setdefault(dsp, row.get("dsp_name"))
+    for row in _shaped_rows(client, Dsps, ("dsp_id",), logger):
+        dsps.setdefault(row["dsp_id"], row["dsp_name"])
     buyers: dict[tuple[int, int], str | None] = {}
-    for row in _rows_if_allowed(client, Buyers.path, logger):
-        dsp, trading_desk = _id(row, "dsp_id"), _id(row, "trading_desk_id")
-        if dsp is not None and trading_desk is not None:
-            buyers.setdefault((dsp, trading_desk), row.get("buyer_name"))
+    for row in _shaped_rows(client, Buyers, ("dsp_id", "trading_desk_id"), logger):
+        buyers.setdefault((row["dsp_id"], row["trading_desk_id"]), row["buyer_name"])
     return Names(dsps, buyers)
 
 
-def _id(row: Record, name: str) -> int | None:
-    """Give an id the form in which it is looked up; None for what is no id."""
-    value = row.get(name)
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if isinstance(value, int) else None
-
-
-def _rows_if_allowed(client: IndexExchangeClient, path: str, logger: logging.Logger) -> list[Record]:
+def _shaped_rows(
+    client: IndexExchangeClient, stream: type[ReferenceStream], keys: Sequence[str], logger: logging.Logger
+) -> Iterator[Record]:
     try:
-        return rows_of(client, path)
+        rows = fetch_rows(client, stream.path)
     except RefusedError as error:
         logger.warning("%s. index_exchange_hourly has no names from it.", error)
-        return []
+        return
+    shaper = RowShaper(t.cast("Mapping[str, t.Any]", stream.schema), source_name=stream.source_name, logger=logger)
+    for row in rows:
+        record = shaper.shape(row) if isinstance(row, dict) else {}
+        if all(record.get(name) is not None for name in keys):
+            yield record
 
 
 class Dsps(ReferenceStream):
