@@ -36,9 +36,9 @@ def error_of(payload: t.Any, status: int = 200) -> ApiError:
         ("Not enough permission and/or key not found", RefusedError),
         ("The input parameters were incorrect", BadParametersError),
         ("Something went wrong. Please try again later", TransientError),
-        ("Something no page tells of", ApiError),
-        ("", ApiError),
-        (None, ApiError),
+        ("Something no page tells of", BadParametersError),
+        ("", BadParametersError),
+        (None, BadParametersError),
     ],
 )
 def test_an_error_is_classified_by_its_message(status: int, message: str | None, kind: type[ApiError]) -> None:

@@ -73,8 +73,8 @@ def test_a_missing_permission_fails_its_stream_only(
         ("Not enough permission and/or key not found", 1),
         ("No active subscription found", 1),
         ("The input parameters were incorrect", 2),  # once more with the other cursor, since these ids are large
-        ("Something no page tells of", 1),
-        (None, 1),
+        ("Something no page tells of", 2),
+        (None, 2),
         ("Something went wrong. Please try again.", TRIES),
     ],
 )

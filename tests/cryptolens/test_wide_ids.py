@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from auditlogs_sandbox.faults import Fault
 from tests.cryptolens.conftest import PAGE_SIZE
 from tests.cryptolens.logs import EVENTS, OBJECT_LOG, WEB_API_LOG, ids, moment, read, requests_for, row_ids, rows, value
 
@@ -76,6 +77,36 @@ def test_start_and_end_date_hold_backward_too(sandbox: Sandbox) -> None:
     assert all(row["id"] > bookmark for row in rows(sandbox, WEB_API_LOG) if row["time"] >= end)
     rest = read(sandbox, run.state)
     assert set(ids(rest, WEB_API_LOG)) >= {row["id"] for row in rows(sandbox, WEB_API_LOG) if row["time"] >= end}
+
+
+def test_a_row_held_back_by_the_end_date_is_read_later_though_rows_behind_it_are_before_the_end(
+    sandbox: Sandbox, cryptolens: CryptolensSandbox
+) -> None:
+    everything = rows(sandbox, WEB_API_LOG)
+    log = cryptolens.web_api_log
+    held = 3  # on the first page, which the forward cursor still reaches; times do not follow ids exactly
+    end = everything[-1]["time"] - 10
+    log.entries[held] = log.entries[held]._replace(time=end + 1, rest=b'"time":%d}' % (end + 1))
+    run = read(sandbox, end_date=moment(end))
+    assert everything[held]["id"] not in ids(run, WEB_API_LOG)
+    rest = read(sandbox, run.state)
+    assert set(ids(run, WEB_API_LOG)) | set(ids(rest, WEB_API_LOG)) == {row["id"] for row in everything}
+
+
+def test_a_refusal_in_words_that_no_page_lists_is_taken_for_the_same(sandbox: Sandbox) -> None:
+    body = b'{"result": 1, "message": "Value was too large for an Int32"}'
+    sandbox.faults.add(Fault(path="GetWebAPILog", skip=1, times=1, body=body))
+    run = read(sandbox)
+    assert run.exit_code == 0
+    assert set(ids(run, WEB_API_LOG)) == set(row_ids(sandbox, WEB_API_LOG))
+
+
+@pytest.mark.parametrize("backward", [5, [5], "x", {"before": "1"}, {"before": -1}, {"top": True}, {"top": 2**63}])
+def test_progress_that_the_tap_did_not_write_is_refused(sandbox: Sandbox, backward: object) -> None:
+    entry = {"replication_key": "id", "replication_key_value": WIDE, "progress": {"backward": backward}}
+    run = read(sandbox, {"bookmarks": {WEB_API_LOG: entry}})
+    assert (run.exit_code, run.stdout) == (1, b"")
+    assert f"The bookmark of `{WEB_API_LOG}` in the state cannot be used" in run.log
 
 
 def test_from_every_state_of_a_run_the_next_one_leaves_no_gap(sandbox: Sandbox, cryptolens: CryptolensSandbox) -> None:

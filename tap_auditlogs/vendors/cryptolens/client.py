@@ -20,7 +20,7 @@ _LONGEST_QUOTE = 120
 
 
 class BadParametersError(ApiError):
-    """The vendor does not take a parameter of the request; none is named."""
+    """The vendor refuses the request for a reason that another request may not have."""
 
 
 _NO_PERMISSION = (
@@ -94,7 +94,7 @@ def check_answer(response: ApiResponse) -> None:
     if "something went wrong" in message.lower() or ("result" not in envelope and status < HTTPStatus.BAD_REQUEST):
         raise failed(TransientError, "the server has a problem", "")
     if "result" in envelope:
-        raise failed(ApiError, "the request failed", "")
+        raise failed(BadParametersError, "the request failed", "")
     # What is left is no answer in the vendor's form: judged by its status.
 
 

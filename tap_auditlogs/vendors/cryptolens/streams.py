@@ -88,7 +88,13 @@ class LogStream(AuditStream, abc.ABC):
             except BadParametersError as refusal:
                 if after < FIRST_WIDE_ID:
                     raise
-                yield from self._read_backward(after, cutter, start, refusal)
+                if not self.takes_ending_before:
+                    msg = f"the vendor refuses StartingAfter={after}, and this log has no other cursor"
+                    raise ApiError(
+                        msg, where=f"cryptolens: {self._what}", answer=str(refusal), advice="Ask the vendor"
+                    ) from refusal
+                # Not down to `after`: the bookmark may be below it, at a row that has to be read again.
+                yield from self._read_backward(self.bookmark.value or 0, cutter, start)
                 break
             rows = self._rows(response, after)
             if not rows and after == loaded > 0:
@@ -104,17 +110,12 @@ class LogStream(AuditStream, abc.ABC):
             paginator.advance(response)
         self._finish()
 
-    def _read_backward(
-        self, floor: int, cutter: Cutter, start: str | None, refusal: BadParametersError
-    ) -> Iterator[list[Record]]:
+    def _read_backward(self, floor: int, cutter: Cutter, start: str | None) -> Iterator[list[Record]]:
         """Read from the end of the log down to a row, where ids are too large for `StartingAfter`.
 
         The bookmark moves when the whole way down is done. What came in meanwhile is read next if the way was begun
         by an earlier run, long ago perhaps.
         """
-        if not self.takes_ending_before:
-            msg = f"the vendor refuses StartingAfter={floor}, and this log has no other cursor"
-            raise ApiError(msg, where=f"cryptolens: {self._what}", advice="Ask the vendor") from refusal
         self.logger.info("Row ids are too large for StartingAfter: reading from the end of the log down to %d.", floor)
         resumed = True
         while resumed:
@@ -123,7 +124,7 @@ class LogStream(AuditStream, abc.ABC):
             before, top = left.get("before", HIGHEST_ID), left.get("top")
             while before is not None:
                 rows = self._rows_before(before)
-                if before == HIGHEST_ID and floor == self.bookmark.value and (not rows or rows[0].id < floor):
+                if before == HIGHEST_ID and floor and (not rows or rows[0].id < floor):
                     self._refuse_beyond(floor, rows[::-1])
                 above = [row for row in rows if row.id > floor]
                 emitted, top = cutter.cut_backward(above, self.connection.client.server_time().timestamp(), top)
@@ -161,7 +162,7 @@ class LogStream(AuditStream, abc.ABC):
             _check_ids(bookmark.progress.get("backward") or {})
             date.fromisoformat(bookmark.note("read_on") or "2000-01-01")
         except (TypeError, ValueError) as error:
-            msg = "its `progress` or `read_on` is not a time"
+            msg = "its `progress` or `read_on` is not what this tap writes"
             raise StateError(msg) from error
 
     # Where to start, and what may be gone
@@ -398,9 +399,11 @@ class ObjectLog(LogStream):
     ).to_dict()
 
 
-def _check_ids(progress: dict[str, t.Any]) -> None:
+def _check_ids(progress: object) -> None:
+    if not isinstance(progress, dict):
+        raise TypeError
     for number in progress.values():
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**63):
             raise TypeError
 
 
