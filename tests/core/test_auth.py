@@ -124,6 +124,7 @@ def test_the_token_endpoint_shares_the_budget_of_the_request(start_server: Start
     assert waits == []
 
 
+@pytest.mark.case("E8", "openx", "index_exchange")
 def test_a_token_is_renewed_a_minute_before_its_end() -> None:
     tokens = Tokens(lifetime=3600)
     tokens.current()
@@ -164,6 +165,7 @@ def test_the_time_that_fetching_takes_counts_as_life() -> None:
     assert tokens.current() == "token-2"
 
 
+@pytest.mark.case("E10", "openx", "xandr", "index_exchange")
 def test_the_age_of_a_token_does_not_follow_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     class OwnClock(Tokens):
         def __init__(self) -> None:

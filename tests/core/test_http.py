@@ -156,6 +156,9 @@ def test_throttling_without_a_word_spreads_the_tries_over_the_window(
 # Broken answers.
 
 
+@pytest.mark.case("D18")
+@pytest.mark.case("G5")
+@pytest.mark.case("G6")
 @pytest.mark.parametrize(
     "broken",
     [
@@ -211,6 +214,10 @@ def test_a_decompression_bomb_does_not_fill_the_memory(
     assert waits == []
 
 
+@pytest.mark.case("G3")
+@pytest.mark.case("G4")
+@pytest.mark.case("G5")
+@pytest.mark.case("G8")
 @pytest.mark.parametrize(
     ("body", "value"),
     [
@@ -238,6 +245,7 @@ def test_a_gzip_encoded_answer_is_read(start_server: StartServer) -> None:
     assert get(make_client(), start_server(gzipped({"rows": ["é"] * 50_000})).url).json() == {"rows": ["é"] * 50_000}
 
 
+@pytest.mark.case("D19")
 def test_a_connection_that_died_between_pages_costs_no_wait(start_server: StartServer, waits: list[float]) -> None:
     server = start_server(answer("{}", keep_alive=True))
     one = make_client()
@@ -309,6 +317,7 @@ def test_no_redirect_is_followed(start_server: StartServer, waits: list[float], 
     assert waits == []
 
 
+@pytest.mark.case("D14")
 @pytest.mark.parametrize("location", ["http://h/caf\xe9", "http://[", "//", ""])
 def test_a_redirect_to_nonsense_is_an_error_like_any_other(
     start_server: StartServer, waits: list[float], location: str
@@ -319,6 +328,7 @@ def test_a_redirect_to_nonsense_is_an_error_like_any_other(
     assert waits == []
 
 
+@pytest.mark.case("J8")
 def test_netrc_is_not_read(start_server: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
@@ -331,6 +341,7 @@ def test_netrc_is_not_read(start_server: StartServer, monkeypatch: pytest.Monkey
     assert server.requests[1].headers["Authorization"] == "Bearer k3y"
 
 
+@pytest.mark.case("J13")
 @pytest.mark.parametrize("key", ["line\nbreak", "carriage\rreturn", "nul\0", "three…dots"])
 def test_a_credential_that_no_header_can_carry_is_refused_in_one_message(
     start_server: StartServer, waits: list[float], key: str
@@ -343,6 +354,7 @@ def test_a_credential_that_no_header_can_carry_is_refused_in_one_message(
     assert waits == []
 
 
+@pytest.mark.case("E13")
 @pytest.mark.parametrize("key", ['percent%20&amp+plus"quote', "é-latin", "with space", "a=b=="])
 def test_a_credential_is_sent_exactly(start_server: StartServer, key: str) -> None:
     server = start_server(OK)
@@ -385,6 +397,7 @@ def test_a_refused_connection_is_told_without_the_url(waits: list[float]) -> Non
     assert len(waits) == 4
 
 
+@pytest.mark.case("D17")
 def test_a_name_that_does_not_resolve_is_told(waits: list[float]) -> None:
     with pytest.raises(ApiError, match=r"the connection failed: (gaierror|NameResolutionError)"):
         get(make_client(max_wait=0), "http://nowhere.invalid/")
@@ -451,6 +464,7 @@ def test_no_proxy_is_honoured(start_server: StartServer, monkeypatch: pytest.Mon
     assert len(server.requests) == 1
 
 
+@pytest.mark.case("J11")
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_refuses_is_told_without_its_password(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch, waits: list[float], scheme: str

@@ -149,6 +149,7 @@ def test_a_vendor_field_named_like_the_catch_all_is_not_lost() -> None:
     assert shape(additional_properties=1)["additional_properties"] == {"additional_properties": 1}
 
 
+@pytest.mark.case("J14")
 def test_a_name_in_the_log_cannot_forge_lines(caplog: pytest.LogCaptureFixture) -> None:
     shape(**{"evil\nname\x1b[2J" + "x" * 500: 1})
     assert "\n" not in caplog.records[0].getMessage()

@@ -108,6 +108,7 @@ def test_a_complete_run_ends_with_0_and_a_last_state(sandbox: Sandbox, tap_runne
 # Signals.
 
 
+@pytest.mark.case("I1", "pigment", "cryptolens")
 @pytest.mark.parametrize("signum", ENDED_BY)
 @pytest.mark.parametrize("moment", range(6))
 def test_a_signal_at_any_moment_leaves_whole_lines_and_a_true_state(
@@ -145,6 +146,7 @@ def test_a_signal_while_the_settings_are_read_ends_the_run_alike(
     assert "Traceback" not in stderr
 
 
+@pytest.mark.case("I2")
 @pytest.mark.parametrize("pause", [0.0, 0.001, 0.05])
 def test_further_signals_change_nothing(sandbox: Sandbox, tap_runner: TapRunner, pause: float) -> None:
     slow(sandbox)
@@ -280,6 +282,7 @@ def test_a_target_that_ends_together_with_a_signal_ends_the_run_by_the_signal(
     assert "Traceback" not in stderr
 
 
+@pytest.mark.case("I5")
 @pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
 def test_a_standard_output_that_takes_nothing_is_told_in_one_line(
     sandbox: Sandbox, tap_runner: TapRunner, redirection: str

@@ -41,6 +41,7 @@ def test_each_row_comes_once(count: int, limit: int, rows_vanish: bool) -> None:
     assert Collection(list(range(count)), limit).read(rows_vanish=rows_vanish) == list(range(count))
 
 
+@pytest.mark.case("C8", "xandr")
 def test_the_offset_moves_by_the_rows_received() -> None:
     collection = Collection(list(range(20)), 7)
     collection.read(rows_vanish=False)
@@ -69,6 +70,7 @@ def test_rows_that_vanish_let_no_other_slip_by(seed: int) -> None:
     assert set(range(300)) - gone <= set(found)
 
 
+@pytest.mark.case("C3", "xandr")
 def test_an_empty_page_that_promises_more_is_asked_again() -> None:
     pages = iter([OffsetPage([1, 2], more=True), OffsetPage([], more=True), OffsetPage([3], more=False)])
     offsets = []
@@ -81,6 +83,8 @@ def test_an_empty_page_that_promises_more_is_asked_again() -> None:
     assert offsets == [0, 2, 2]
 
 
+@pytest.mark.case("C4", "openx", "xandr")
+@pytest.mark.case("C7", "openx", "xandr")
 @pytest.mark.parametrize("rows", [[], [1, 2, 3]])
 @pytest.mark.parametrize("rows_vanish", [True, False])
 def test_pages_that_promise_more_for_ever_end_with_an_error(rows: list[int], rows_vanish: bool) -> None:

@@ -37,6 +37,7 @@ def test_the_first_sweep_asks_every_object_for_all_there_is() -> None:
     assert sweep.wants("0001-01-01T00:00:00.000000Z")
 
 
+@pytest.mark.case("B13", "openx", "xandr")
 def test_the_start_date_counts_without_a_bookmark_only() -> None:
     start = NOW - 10 * DAY
     assert Sweep.opening(Marks(), rules(start=start), NOW).since == text(start)
@@ -100,6 +101,7 @@ def test_a_back_fill_that_ends_before_the_bookmark_has_nothing_to_do() -> None:
     assert Sweep.opening(SWEPT, rules(), NOW).has_window
 
 
+@pytest.mark.case("B12", "xandr")
 def test_the_bookmark_becomes_the_newest_change_but_never_passes_the_start_of_the_sweep() -> None:
     sweep = Sweep.opening(SWEPT, rules(), NOW)
     later = NOW + 10 * timedelta(minutes=1)

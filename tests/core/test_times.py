@@ -61,6 +61,8 @@ def test_the_form_is_fixed_and_reads_back(moment: datetime) -> None:
     assert canonical_timestamp(text) == text
 
 
+@pytest.mark.case("B4", "pigment", "openx")
+@pytest.mark.case("B5", "pigment", "openx")
 @given(MOMENTS, MOMENTS)
 def test_the_order_as_text_is_the_order_in_time(one: datetime, other: datetime) -> None:
     assert (format_timestamp(one) < format_timestamp(other)) == (one < other)

@@ -49,6 +49,7 @@ def _trust(monkeypatch: pytest.MonkeyPatch, bundle: str) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
 
 
+@pytest.mark.case("J10")
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_ca_bundle_of_the_environment_is_trusted(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, bundle: str, variable: str
@@ -58,6 +59,8 @@ def test_the_ca_bundle_of_the_environment_is_trusted(
     assert get(make_client(), server.url).json() == {"rows": []}
 
 
+@pytest.mark.case("D20")
+@pytest.mark.case("J9")
 @pytest.mark.parametrize("fault", ["unknown CA", "expired", "another host"])
 @pytest.mark.usefixtures("_trust")
 def test_a_certificate_that_is_not_trusted_fails_at_once(

@@ -184,6 +184,8 @@ def test_ids_as_strings_arrive_as_integers(sandbox: Sandbox, cryptolens: Cryptol
         assert value(run, stream) == row_ids(sandbox, stream)[-1]
 
 
+@pytest.mark.case("B10", "cryptolens")
+@pytest.mark.case("B11", "cryptolens")
 def test_ids_are_compared_as_numbers_also_when_they_are_strings(sandbox: Sandbox) -> None:
     answer({"id": "9"}, {"id": "10"}, sandbox=sandbox)
     run = read(sandbox, cryptolens_product_id=1)
@@ -258,6 +260,7 @@ def answer(*page: dict[str, t.Any], sandbox: Sandbox, method: str = "GetWebAPILo
 # Order
 
 
+@pytest.mark.case("B12", "cryptolens")
 @pytest.mark.parametrize("order", ["descending", "shuffled"])
 def test_rows_in_another_order_are_an_error_and_no_bookmark_is_set(
     sandbox: Sandbox, cryptolens: CryptolensSandbox, order: t.Literal["descending", "shuffled"]
@@ -305,6 +308,7 @@ def test_an_id_that_cannot_be_paged_past_stops_before_its_page(
 # Settling
 
 
+@pytest.mark.case("B2", "cryptolens")
 def test_young_rows_wait_so_that_a_lower_id_committed_later_is_found(
     sandbox: Sandbox, cryptolens: CryptolensSandbox, clock: Clock
 ) -> None:
@@ -331,6 +335,7 @@ def test_the_settle_time_is_a_setting(sandbox: Sandbox, cryptolens: CryptolensSa
     assert row["id"] not in ids(read(sandbox, cryptolens_settle_seconds=210), WEB_API_LOG)
 
 
+@pytest.mark.case("B7", "cryptolens")
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_ages_are_measured_by_the_vendors_clock(
     sandbox: Sandbox, cryptolens: CryptolensSandbox, clock: Clock, hours: int
@@ -349,6 +354,7 @@ def test_young_rows_whose_time_comes_as_text_wait_too(sandbox: Sandbox, cryptole
     assert row["id"] not in ids(read(sandbox), WEB_API_LOG)
 
 
+@pytest.mark.case("B6", "cryptolens")
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_row_from_the_year_2099_holds_nothing_up(
     sandbox: Sandbox, cryptolens: CryptolensSandbox, stream: str
@@ -392,6 +398,7 @@ def test_the_start_date_still_counts_after_the_first_read_was_interrupted(sandbo
         assert "progress" not in second.bookmark(WEB_API_LOG)
 
 
+@pytest.mark.case("B13", "cryptolens")
 def test_a_start_date_does_not_count_where_there_is_a_bookmark(sandbox: Sandbox) -> None:
     everything = row_ids(sandbox, WEB_API_LOG)
     state = state_at(**{WEB_API_LOG: everything[20]})
@@ -481,6 +488,7 @@ def aged_state(sandbox: Sandbox, days: int) -> dict[str, t.Any]:
     return state
 
 
+@pytest.mark.case("B15", "cryptolens")
 @pytest.mark.parametrize("days", [30, 31, 400])
 def test_rows_that_may_have_been_purged_are_warned_of_with_their_range(sandbox: Sandbox, days: int) -> None:
     run = read(sandbox, aged_state(sandbox, days))

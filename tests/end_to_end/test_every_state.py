@@ -44,6 +44,7 @@ def assert_no_gap_from_any_state(
         assert written[PIGMENT] & rest[PIGMENT] <= repeatable
 
 
+@pytest.mark.case("A2", "pigment", "cryptolens")
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.usefixtures("cryptolens")
 def test_a_restart_from_any_state_of_a_first_run_leaves_no_gap(

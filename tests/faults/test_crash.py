@@ -41,6 +41,7 @@ def two_runs(sandbox: Sandbox, subject: Subject, account: VendorSandbox) -> tupl
     return first, second
 
 
+@case("G12")
 @case("A1")
 @case("A2")
 @case("I6")
@@ -64,6 +65,7 @@ def test_a1_cut_off_after_any_line_of_a_first_run(sandbox: Sandbox) -> None:
         assert oracles.gaps(truth, prefix, restarted[len(states)]) == [], f"after line {cut}"
 
 
+@case("A7")
 @case("A2")
 @every_vendor
 def test_a2_restart_from_any_state_of_two_runs(sandbox: Sandbox, subject: Subject, account: VendorSandbox) -> None:

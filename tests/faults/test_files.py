@@ -77,6 +77,7 @@ def test_f2_a_file_that_stays_wrong_is_left_and_the_others_go_on(
     assert oracles.gaps(sandbox.truth(), run.messages, again.messages) == []
 
 
+@case("G11", "index_exchange")
 @case("F3", "index_exchange")
 @pytest.mark.parametrize("rows", [3, 9, 0])
 def test_f3_a_file_published_again_is_written_again_whole(

@@ -58,6 +58,8 @@ def tie(account: t.Any, name: str, count: int, age: timedelta) -> None:
             t.cast("Swept", account).change(kind, account.catalogue.live(kind)[1].id, age=age)
 
 
+@case("C8", "cryptolens")
+@case("C13", "cryptolens")
 @case("B1")
 @vendors("pigment", "cryptolens", "openx", "xandr")
 def test_b1_a_tie_across_pages_survives_a_cut_within_it(sandbox: Sandbox, subject: Subject, account: t.Any) -> None:

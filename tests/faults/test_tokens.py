@@ -27,6 +27,7 @@ def logins(proxy: FaultProxy, subject: Subject) -> int:
     return sum(subject.login in request.target for request in proxy.requests)
 
 
+@case("I9", "xandr", "index_exchange")
 @case("E1")
 @every_vendor_with_tokens
 def test_e1_a_token_that_dies_half_way_is_renewed_once(

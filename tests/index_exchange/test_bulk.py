@@ -134,6 +134,8 @@ def test_both_paths_take_headers_alike(header: str) -> None:
     assert read_in_bulk(packed(text))[0] == read_ordinarily(packed(text))
 
 
+@pytest.mark.case("F14", "index_exchange")
+@pytest.mark.case("F18", "index_exchange")
 def test_both_paths_agree_on_random_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 700)
     source = random.Random(4)  # noqa: S311 - not cryptography
@@ -184,6 +186,12 @@ def test_only_selected_properties_leave(selected: list[str]) -> None:
     assert rows == 2
 
 
+@pytest.mark.case("F7", "index_exchange")
+@pytest.mark.case("F8", "index_exchange")
+@pytest.mark.case("F9", "index_exchange")
+@pytest.mark.case("F15", "index_exchange")
+@pytest.mark.case("F16", "index_exchange")
+@pytest.mark.case("F17", "index_exchange")
 @pytest.mark.parametrize("damage", ["half", "trailer", "junk", "flip", "nothing", "html"])
 def test_both_paths_refuse_damaged_files(damage: str) -> None:
     data = bytearray(packed(f"{HEADER}\n" + f"{ROW}\n" * 5000).getvalue())

@@ -37,6 +37,7 @@ def test_what_is_finished_survives_the_state() -> None:
     assert not loaded.done(key(part=7), OLD)
 
 
+@pytest.mark.case("H9", "index_exchange")
 def test_the_state_of_14_days_is_small() -> None:
     manifest = Manifest()
     now = HOUR + timedelta(days=15, hours=12)
@@ -54,6 +55,7 @@ def test_the_state_of_14_days_is_small() -> None:
     assert len(json.dumps(saved)) < 64 * 1024
 
 
+@pytest.mark.case("F4", "index_exchange")
 def test_an_entry_stays_while_its_file_is_listed() -> None:
     manifest = Manifest()
     manifest.finish(key(), OLD, ALL, parts=1)

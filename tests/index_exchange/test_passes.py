@@ -123,6 +123,7 @@ def test_a_republished_hour_arrives_on_the_next_run(
     assert sum(record["impressions"] for record in second.records(HOURLY)) == 4
 
 
+@pytest.mark.case("F6", "index_exchange")
 def test_a_late_hour_before_those_read_arrives(vendor: IndexExchangeSandbox, config: Settings, hour: datetime) -> None:
     first = sync(config)
     late = hour - timedelta(hours=20)
@@ -498,6 +499,7 @@ def test_signs_of_a_second_page_are_an_error(vendor: IndexExchangeSandbox, confi
         assert "the list is not complete" in run.log
 
 
+@pytest.mark.case("B15", "index_exchange")
 def test_unlisted_hours_and_a_quiet_vendor_are_told(
     vendor: IndexExchangeSandbox, config: Settings, hour: datetime, clock: Clock
 ) -> None:

@@ -115,6 +115,7 @@ class _NoBody:
         """Have nothing to release."""
 
 
+@pytest.mark.case("F19", "index_exchange")
 def test_another_host_is_asked_without_credentials_and_no_redirect_is_followed() -> None:
     settings = {
         "client_key": "c2VjcmV0OmtleQ==",

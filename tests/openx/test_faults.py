@@ -177,6 +177,7 @@ def test_a_session_that_cannot_be_had_again_ends_the_run(
     assert "refused and are skipped" not in run.log
 
 
+@pytest.mark.case("E8", "openx")
 def test_a_short_token_life_is_kept_ahead_of(sandbox: Sandbox, openx: OpenxSandbox, clock: Clock) -> None:
     openx.account.token_lifetime = timedelta(seconds=30)
     del clock

@@ -49,6 +49,7 @@ def test_the_same_content_type_goes_with_every_api_call(sandbox: Sandbox) -> Non
     assert all(request.headers["Content-Type"] == "application/json" for request in calls)
 
 
+@pytest.mark.case("C8", "openx")
 def test_the_offset_of_a_history_moves_by_the_rows_received(sandbox: Sandbox, openx: OpenxSandbox) -> None:
     openx.paging.most = 7
     run = sync(config(sandbox, object_types=ORDERS))
@@ -109,6 +110,7 @@ def test_revisions_that_come_in_while_paging_hide_no_other(sandbox: Sandbox, ope
     assert keys(run.records(STREAM)) | keys(again.records(STREAM)) == true_keys(openx, "order")
 
 
+@pytest.mark.case("C3", "openx")
 def test_an_empty_page_that_promises_more_is_asked_again(sandbox: Sandbox, openx: OpenxSandbox) -> None:
     page = b'{"objects": [], "has_more": true, "limit": 100, "offset": 0}'
     sandbox.faults.add(Fault(path="/audittrail", times=2, body=page))
@@ -128,6 +130,7 @@ def test_a_bare_array_is_understood(sandbox: Sandbox, openx: OpenxSandbox) -> No
     ]
 
 
+@pytest.mark.case("B12", "openx")
 def test_revisions_are_put_in_order_where_the_vendor_does_not(sandbox: Sandbox, openx: OpenxSandbox) -> None:
     rows = b", ".join(b'{"revision": %d, "timestamp": "2026-01-0%d 00:00:00"}' % (each, each) for each in (3, 2, 1))
     sandbox.faults.add(Fault(path="/audittrail", times=None, body=b'{"has_more": false, "objects": [%b]}' % rows))
@@ -135,6 +138,7 @@ def test_revisions_are_put_in_order_where_the_vendor_does_not(sandbox: Sandbox, 
     assert [record["revision"] for record in run.records(STREAM)] == [1, 2, 3]
 
 
+@pytest.mark.case("G9", "openx")
 def test_rows_without_a_revision_are_kept_apart(sandbox: Sandbox, openx: OpenxSandbox) -> None:
     order = ids(openx, "order")[0]
     rows = b'{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}, {"ip": "10.0.0.1"}'
@@ -146,6 +150,7 @@ def test_rows_without_a_revision_are_kept_apart(sandbox: Sandbox, openx: OpenxSa
     assert all(record["revision"] < 0 and record["obj_id"] == str(order) for record in run.records(STREAM))
 
 
+@pytest.mark.case("B14", "openx")
 def test_the_filter_knows_days_and_the_rest_is_cut_here(sandbox: Sandbox, openx: OpenxSandbox) -> None:
     moments = sorted(record["timestamp"] for record in sync(config(sandbox, object_types=ORDERS)).records(STREAM))
     start, end = moments[len(moments) // 3], moments[2 * len(moments) // 3]
@@ -232,6 +237,7 @@ def test_a_sweep_left_long_ago_is_finished_and_then_brought_up_to_date(clock: Cl
         assert keys(left.records(STREAM)) | keys(run.records(STREAM)) == true_keys(openx, "order")
 
 
+@pytest.mark.case("H11", "openx")
 def test_another_instance_starts_over(sandbox: Sandbox, openx: OpenxSandbox) -> None:
     first = sync(config(sandbox, object_types=ORDERS))
     openx.account.instance_host = "ui.other.openx.example"
@@ -240,6 +246,7 @@ def test_another_instance_starts_over(sandbox: Sandbox, openx: OpenxSandbox) -> 
     assert "other.openx" not in str(second.state)
 
 
+@pytest.mark.case("H9", "openx")
 def test_the_state_stays_small_however_many_objects_there_are(sandbox: Sandbox, openx: OpenxSandbox) -> None:
     openx.fill({"order": 500}, changes=1)
     run = sync(config(sandbox, object_types=ORDERS, max_concurrency=8))

@@ -41,6 +41,7 @@ def fail_at_page(sandbox: Sandbox, page: int) -> Run:
 # Paging that cannot be followed
 
 
+@pytest.mark.case("C4", "pigment")
 def test_more_without_a_cursor_is_an_error_and_moves_no_bookmark(sandbox: Sandbox, pigment: PigmentSandbox) -> None:
     pigment.page_without_cursor = 3
     run = read(sandbox)

@@ -43,6 +43,7 @@ def test_a_flag_that_is_none_is_an_error(flag: object) -> None:
         EventPaginator().advance(page(hasMoreEvents=flag, nextEventsCursor="a"))
 
 
+@pytest.mark.case("C12", "pigment")
 @pytest.mark.parametrize("cursor", [None, "", 5, ["a"]])
 def test_more_without_a_cursor_is_an_error(cursor: object) -> None:
     with pytest.raises(ProtocolError, match="no cursor"):

@@ -64,6 +64,7 @@ def test_every_event_arrives_once_with_its_values(
     }
 
 
+@pytest.mark.case("B12", "pigment")
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_bookmark_is_the_latest_ingestion_in_any_order(
     sandbox: Sandbox, pigment: PigmentSandbox, order: t.Literal["descending", "ascending"]
@@ -82,6 +83,7 @@ def test_an_unknown_key_is_reported_once(sandbox: Sandbox, pigment: PigmentSandb
     assert read(sandbox).log.count("brandNew") == 1
 
 
+@pytest.mark.case("C14", "pigment")
 def test_all_pages_of_a_window_ask_for_the_same_and_carry_the_key_in_a_header_only(
     sandbox: Sandbox, pigment: PigmentSandbox
 ) -> None:
@@ -120,6 +122,7 @@ def test_ties_across_pages_all_arrive(
     assert sorted(ids(run)) == sorted(events(sandbox))
 
 
+@pytest.mark.case("C1", "pigment")
 @pytest.mark.parametrize("order", ORDERS)
 def test_events_that_come_in_while_paging_shift_pages_but_nothing_is_lost(
     sandbox: Sandbox, pigment: PigmentSandbox, order: t.Literal["descending", "ascending"]
@@ -163,6 +166,7 @@ def test_the_made_up_id_does_not_depend_on_the_order_of_keys_or_on_escapes(sandb
     assert len(set(made)) == 1
 
 
+@pytest.mark.case("B9", "pigment")
 @pytest.mark.parametrize("time", [None, "garbage", "0000-00-00", 5, "2026-11-20T23:59:60Z", {"at": 1}, ""])
 def test_an_event_without_a_usable_ingestion_time_is_kept_and_moves_no_bookmark(
     sandbox: Sandbox, pigment: PigmentSandbox, time: object
@@ -178,6 +182,7 @@ def test_an_event_without_a_usable_ingestion_time_is_kept_and_moves_no_bookmark(
     assert run.bookmark(STREAM)["replication_key_value"] == newest
 
 
+@pytest.mark.case("B6", "pigment")
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_event_from_the_future_is_kept_and_moves_no_bookmark(
     sandbox: Sandbox, pigment: PigmentSandbox, order: t.Literal["descending", "ascending"]
@@ -195,6 +200,8 @@ def test_an_event_from_the_future_is_kept_and_moves_no_bookmark(
 # The next run
 
 
+@pytest.mark.case("B2", "pigment")
+@pytest.mark.case("B3", "pigment")
 def test_late_events_within_the_look_back_are_found_and_older_ones_are_not(
     sandbox: Sandbox, pigment: PigmentSandbox
 ) -> None:
@@ -296,12 +303,14 @@ def test_an_end_before_the_bookmark_does_not_move_it_back(
     assert second.state == run.state
 
 
+@pytest.mark.case("B13", "pigment")
 def test_a_start_date_does_not_count_where_there_is_a_bookmark(sandbox: Sandbox) -> None:
     run = read(sandbox)
     for start_date in (sandbox.world.now() - timedelta(days=90), sandbox.world.now() - timedelta(minutes=1)):
         assert ids(read(sandbox, run.state, start_date=start_date.isoformat())) == ids(read(sandbox, run.state))
 
 
+@pytest.mark.case("B4", "pigment")
 def test_a_bookmark_in_another_form_counts_as_the_time_it_is(sandbox: Sandbox, pigment: PigmentSandbox) -> None:
     bookmark = sandbox.world.now().replace(microsecond=0) - timedelta(days=3)
     late = pigment.add_event(bookmark - timedelta(hours=23))
@@ -311,6 +320,7 @@ def test_a_bookmark_in_another_form_counts_as_the_time_it_is(sandbox: Sandbox, p
     assert run.bookmark(STREAM)["replication_key_value"] == max(ingestion_times(sandbox)[-1], fixed_width(bookmark))
 
 
+@pytest.mark.case("B15", "pigment")
 @pytest.mark.parametrize("age", [timedelta(days=200), timedelta(days=179, hours=23, minutes=10)])
 def test_a_bookmark_beyond_reach_warns_once_of_the_range_that_is_lost(sandbox: Sandbox, age: timedelta) -> None:
     bookmark = fixed_width(sandbox.world.now() - age)
@@ -331,6 +341,7 @@ def test_a_bookmark_within_reach_warns_of_nothing(sandbox: Sandbox) -> None:
     assert "no longer" not in run.log
 
 
+@pytest.mark.case("B7", "pigment")
 @pytest.mark.parametrize("minutes", [-45, 45])
 def test_a_local_clock_that_is_wrong_by_minutes_changes_nothing(
     sandbox: Sandbox, pigment: PigmentSandbox, clock: Clock, minutes: int
@@ -368,6 +379,7 @@ def test_the_pace_is_that_of_the_vendors_rate_limit() -> None:
     assert (client.REQUESTS_PER_WINDOW, client.WINDOW_SECONDS) == (500, 300.0)
 
 
+@pytest.mark.case("D21", "pigment")
 def test_no_window_of_time_sees_more_requests_than_the_limit(
     sandbox: Sandbox, pigment: PigmentSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

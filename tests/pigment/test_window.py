@@ -71,6 +71,7 @@ def test_the_first_midnight_within_reach_is_asked_for_as_a_date() -> None:
     assert Window.opening(midnight + timedelta(hours=3), None, just_later).since == "2026-05-25T03:00:00Z"
 
 
+@pytest.mark.case("B14", "pigment")
 @pytest.mark.parametrize("minutes", range(0, 60 * 48, 37))
 def test_what_is_asked_for_is_never_after_the_start_nor_out_of_reach(minutes: int) -> None:
     start = max(OLDEST, OLDEST + timedelta(minutes=minutes))

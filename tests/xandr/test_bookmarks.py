@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from auditlogs_sandbox.faults import Fault
 from tests.end_to_end.tap_runs import sync
 from tests.xandr.runs import DETAIL, LOG, asked, catalog, config, keys, true_keys
@@ -121,6 +123,7 @@ def test_garbage_in_the_bookmark_of_a_service_is_refused(sandbox: Sandbox) -> No
         assert not run.records(LOG)
 
 
+@pytest.mark.case("H9", "xandr")
 def test_the_state_stays_small_however_many_objects_there_are(sandbox: Sandbox, xandr: XandrSandbox) -> None:
     xandr.fill({"line-item": 500}, changes=1)
     lines = [

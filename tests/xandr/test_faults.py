@@ -108,6 +108,7 @@ def test_a_wait_beyond_what_is_allowed_ends_the_stream(sandbox: Sandbox, waits: 
     assert not waits
 
 
+@pytest.mark.case("D21", "xandr")
 def test_requests_in_flight_and_the_pace_stay_within_their_limits(sandbox: Sandbox, xandr: XandrSandbox) -> None:
     xandr.fill({"line-item": 30}, changes=4)
     xandr.latency = 0.005
@@ -140,6 +141,7 @@ def test_every_request_asks_for_leave_first(sandbox: Sandbox, monkeypatch: pytes
 # Sessions
 
 
+@pytest.mark.case("E12", "xandr")
 def test_an_expired_token_is_renewed_once_for_all_threads(sandbox: Sandbox, clock: Clock, xandr: XandrSandbox) -> None:
     def expire(_request: object) -> None:
         clock.shift += timedelta(hours=3)
@@ -322,6 +324,7 @@ def test_an_answer_without_rows_is_an_error_and_not_an_end(sandbox: Sandbox, pat
     assert "replication_key_value" not in run.bookmark(LOG).get("parts", {}).get("line-item", {})
 
 
+@pytest.mark.case("C4", "xandr")
 def test_a_count_that_is_never_reached_is_an_error(sandbox: Sandbox) -> None:
     page = {"change_logs": [], "count": 5, "start_element": 0, "num_elements": 100, "status": "OK"}
     sandbox.faults.add(Fault(path="/change-log", times=None, body=json.dumps({"response": page}).encode()))

@@ -126,6 +126,7 @@ def test_the_vendors_filters_are_passed_on(sandbox: Sandbox, name: str) -> None:
     assert {query[name] for query in asked(sandbox, "change-log")} == {"true"}
 
 
+@pytest.mark.case("B14", "xandr")
 @pytest.mark.parametrize("bounds", ["exclusive", "inclusive"])
 def test_start_date_is_inclusive_and_end_date_exclusive(
     sandbox: Sandbox, xandr: XandrSandbox, bounds: t.Literal["exclusive", "inclusive"]
@@ -230,6 +231,8 @@ def test_a_change_that_did_not_bump_its_object_is_found_by_the_next_full_scan(cl
         assert not asked(sandbox, "change-log")
 
 
+@pytest.mark.case("C1", "xandr")
+@pytest.mark.case("C9", "xandr")
 def test_histories_longer_than_a_page_are_read_whole_while_more_is_added(sandbox: Sandbox, xandr: XandrSandbox) -> None:
     xandr.fill({"line-item": 1}, changes=350)
     line_item = next(xandr.truth_keys())[1]
