@@ -13,6 +13,7 @@ from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedE
 
 from tap_auditlogs.core.errors import OutputError, SkippedStreamError, unit_failure
 from tap_auditlogs.core.interrupts import interrupts
+from tap_auditlogs.core.progress import logs_above_bars
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
@@ -59,7 +60,8 @@ def run_process(work: Callable[[], int], writer: MessageWriter) -> int:
     """Return the exit code of a plugin's work; an exception that ends it is logged in one line and returns 1."""
     interrupts.output = writer
     try:
-        return work()
+        with logs_above_bars():
+            return work()
     except ConfigValidationError as error:
         log_config_faults(error)
     except OutputError as error:

@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import StateError
+from tap_auditlogs.core.progress import RecordCounter
 from tap_auditlogs.core.rows import RowShaper, camel_case
 from tap_auditlogs.core.sdk_hooks import PagedStream
 from tap_auditlogs.core.state import Bookmark
@@ -105,6 +108,12 @@ class AuditStream(PagedStream, abc.ABC):
         super().apply_catalog(catalog)
         self.replication_key = self._bookmarked_key
         self.forced_replication_method = None
+
+    @override
+    def get_record_counter(
+        self, *, endpoint: str | None = None, log_interval: float = DEFAULT_LOG_INTERVAL
+    ) -> RecordCounter:
+        return RecordCounter(super().get_record_counter(endpoint=endpoint, log_interval=log_interval), self.name)
 
     # State
 

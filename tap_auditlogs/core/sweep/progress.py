@@ -6,6 +6,8 @@ import time
 import typing as t
 from datetime import timedelta
 
+from tap_auditlogs.core.progress import Bar
+
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable
@@ -33,10 +35,14 @@ class ProgressLog:
         self._clock = clock
         self._done = 0
         self._started = self._told = clock()
+        self._bar = Bar(object_type, total=total, unit=" objects")
 
     def count(self) -> None:
         """Note that one more object is done."""
         self._done += 1
+        self._bar.advance()
+        if self._done == self._total:
+            self._bar.close()
         now = self._clock()
         if now - self._told < EVERY_SECONDS:
             return

@@ -6,16 +6,17 @@ import logging
 import shutil
 import tempfile
 import typing as t
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 from tap_auditlogs.core.errors import TapError
+from tap_auditlogs.core.progress import Bar
 from tap_auditlogs.vendors.pigment.target.csv_file import CsvFile
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_auditlogs.core.progress import Progress
     from tap_auditlogs.vendors.pigment.target.imports import ImportClient
     from tap_auditlogs.vendors.pigment.target.spool import RowSpool
 
@@ -40,20 +41,20 @@ class StreamLoad:
         self._config = config
         self._configuration: str | None = config["import_configurations"].get(stream)
 
-    def finish(self, client: ImportClient | None, progress: Progress) -> None:
+    def finish(self, client: ImportClient | None) -> None:
         """Write the CSV and import it.
 
         Raises:
             TapError: If that fails; then the CSV is kept, and the message says where.
         """
         if folder := self._config.get("csv_folder"):
-            self._write_and_import(Path(folder), client, progress)
+            self._write_and_import(Path(folder), client)
             return
         scratch = Path(tempfile.mkdtemp(prefix="target-pigment-"))
-        self._write_and_import(scratch, client, progress)
+        self._write_and_import(scratch, client)
         shutil.rmtree(scratch)
 
-    def _write_and_import(self, folder: Path, client: ImportClient | None, progress: Progress) -> None:
+    def _write_and_import(self, folder: Path, client: ImportClient | None) -> None:
         max_chunk_bytes = int(self._config["max_chunk_megabytes"] * _MEGABYTE)
         csv_file = CsvFile(folder / f"{quote(self.stream, safe=' ')}.csv", max_chunk_bytes=max_chunk_bytes)
         csv_file.write(self.spool, self.spool.columns.in_order(self._config["column_order"], self.schema))
@@ -61,14 +62,14 @@ class StreamLoad:
         self.spool.close()
         if client is not None and self._configuration is not None:
             try:
-                self._import(csv_file, client, progress)
+                self._import(csv_file, client)
             except TapError as error:
                 msg = f"{error}. The CSV is kept in {csv_file.path}."
                 raise TapError(msg) from error
 
-    def _import(self, csv_file: CsvFile, client: ImportClient, progress: Progress) -> None:
+    def _import(self, csv_file: CsvFile, client: ImportClient) -> None:
         configuration = t.cast("str", self._configuration)
-        with progress.bar(self.stream, total=csv_file.size) as bar:
+        with closing(Bar(self.stream, total=csv_file.size)) as bar:
             for number, chunk in enumerate(csv_file.chunks(bar.advance_to), 1):
                 import_id = client.push(self.stream, configuration, chunk)
                 logger.info("Stream `%s`: import %d has %d bytes: %s", self.stream, number, len(chunk), import_id)

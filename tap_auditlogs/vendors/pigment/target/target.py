@@ -14,7 +14,6 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
 
 from tap_auditlogs.core.errors import TapError
-from tap_auditlogs.core.progress import Progress
 from tap_auditlogs.core.reader import MessageReader
 from tap_auditlogs.core.redaction import redact
 from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
@@ -135,12 +134,12 @@ class TargetPigment(HookedTarget):
         client = self._make_client()
         imported: set[str] = set()
         self._write_state(imported)
-        with ExitStack() as spools, Progress() as progress:
+        with ExitStack() as spools:
             for load in self._loads.values():
                 if load is not None:
                     spools.callback(load.spool.close)
             for load in self._loaded():
-                load.finish(client, progress)
+                load.finish(client)
                 imported.add(load.stream)
                 self._write_state(imported)
 
