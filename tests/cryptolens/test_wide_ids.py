@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from datetime import timedelta
 
@@ -107,6 +108,20 @@ def test_progress_that_the_tap_did_not_write_is_refused(sandbox: Sandbox, backwa
     run = read(sandbox, {"bookmarks": {WEB_API_LOG: entry}})
     assert (run.exit_code, run.stdout) == (1, b"")
     assert f"The bookmark of `{WEB_API_LOG}` in the state cannot be used" in run.log
+
+
+def test_a_row_without_a_usable_id_is_read_by_the_next_run(sandbox: Sandbox) -> None:
+    everything = rows(sandbox, WEB_API_LOG)
+    page = [dict(row) for row in everything[: -PAGE_SIZE - 1 : -1]]
+    lost = page[2]["id"]
+    page[2]["id"] = None
+    sandbox.faults.add(Fault(path="GetWebAPILog", skip=2, body=json.dumps({"logs": page, "result": 0}).encode()))
+    run = read(sandbox)
+    assert run.exit_code == 1
+    assert "rows without a usable `id`: 1" in run.log
+    assert set(ids(run, WEB_API_LOG)) == {row["id"] for row in everything} - {lost}
+    again = read(sandbox, run.state)
+    assert (again.exit_code, lost in ids(again, WEB_API_LOG)) == (0, True)
 
 
 def test_from_every_state_of_a_run_the_next_one_leaves_no_gap(sandbox: Sandbox, cryptolens: CryptolensSandbox) -> None:

@@ -59,6 +59,10 @@ class Cutter:
     settle_seconds: float
     _held: bool = False
 
+    def hold(self) -> None:
+        """Keep the bookmark before the next page, which has to be read again."""
+        self._held = True
+
     def cut(self, rows: Iterable[Row], now: float) -> Cut:
         """Cut one page.
 

@@ -36,6 +36,13 @@ FIRST_WIDE_ID = 2**31
 HIGHEST_ID = 2**63 - 1
 
 
+class _Page(t.NamedTuple):
+    """The rows of one page, and how many more have no usable id."""
+
+    rows: list[Row]
+    unreadable: int
+
+
 class LogStream(AuditStream, abc.ABC):
     """A log whose rows have ascending ids, read forward from the last id.
 
@@ -58,6 +65,8 @@ class LogStream(AuditStream, abc.ABC):
     primary_keys = ("id",)
     replication_key = "id"
     derived_properties: t.ClassVar[Sequence[str]] = ("occurred_at",)
+
+    _unreadable = 0
 
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
         """Read from the bookmark to the newest row that has settled.
@@ -96,9 +105,13 @@ class LogStream(AuditStream, abc.ABC):
                 # Not down to `after`: the bookmark may be below it, at a row that has to be read again.
                 yield from self._read_backward(self.bookmark.value or 0, cutter, start)
                 break
-            rows = self._rows(response, after)
+            page = self._page_after(response, after)
+            rows = page.rows
             if not rows and after == loaded > 0:
                 self._make_sure_of(loaded)
+            if page.unreadable:
+                self._note_unreadable(page)
+                cutter.hold()
             cut = cutter.cut(rows, client.server_time().timestamp())
             yield [self._to_record(row) for row in cut.emitted]
             if cut.passed is not None:
@@ -108,6 +121,8 @@ class LogStream(AuditStream, abc.ABC):
             self.checkpoint()
             finished = cut.finished
             paginator.advance(response)
+        if self._unreadable:
+            raise self._unreadable_rows()
         self._finish()
 
     def _read_backward(self, floor: int, cutter: Cutter, start: str | None) -> Iterator[list[Record]]:
@@ -123,11 +138,15 @@ class LogStream(AuditStream, abc.ABC):
             resumed = bool(left)
             before, top = left.get("before", HIGHEST_ID), left.get("top")
             while before is not None:
-                rows = self._rows_before(before)
+                page = self._page_before(before)
+                rows = page.rows
                 if before == HIGHEST_ID and floor and (not rows or rows[0].id < floor):
                     self._refuse_beyond(floor, rows[::-1])
                 above = [row for row in rows if row.id > floor]
                 emitted, top = cutter.cut_backward(above, self.connection.client.server_time().timestamp(), top)
+                if page.unreadable:
+                    self._note_unreadable(page)
+                    top = None  # the page has to be read again
                 yield [self._to_record(row) for row in emitted]
                 before = above[-1].id if above and len(above) == len(rows) else None
                 self.bookmark.keep_progress({"start": start, "backward": {"before": before or floor + 1, "top": top}})
@@ -136,13 +155,13 @@ class LogStream(AuditStream, abc.ABC):
             self.checkpoint()
             floor = top or floor
 
-    def _rows_before(self, before: int) -> list[Row]:
-        """Read a page of the rows before one, newest first, and make sure of that order."""
-        rows = self._parse_rows(self._send(before, cursor="EndingBefore"))
-        for above, row in pairwise([before, *(row.id for row in rows)]):
+    def _page_before(self, before: int) -> _Page:
+        """Request the rows before one and check that they come newest first."""
+        page = self._parse_page(self._send(before, cursor="EndingBefore"))
+        for above, row in pairwise([before, *(row.id for row in page.rows)]):
             if row >= above:
                 raise self._out_of_order(row, above)
-        return rows
+        return page
 
     def check_bookmark(self, bookmark: Bookmark) -> None:
         """Refuse a bookmark that is no id.
@@ -197,9 +216,9 @@ class LogStream(AuditStream, abc.ABC):
         Raises:
             StateError: If the log holds older rows but not this one.
         """
-        if self._rows(self._send(bookmark - 1), bookmark - 1):
+        if self._page_after(self._send(bookmark - 1), bookmark - 1).rows:
             return
-        self._refuse_beyond(bookmark, self._rows(self._send(0), 0))
+        self._refuse_beyond(bookmark, self._page_after(self._send(0), 0).rows)
 
     def _refuse_beyond(self, bookmark: int, oldest: Sequence[Row]) -> None:
         if self.retention is not None and not self._has_kept_row(oldest):
@@ -268,26 +287,45 @@ class LogStream(AuditStream, abc.ABC):
         spellings = self.shaper.sources_by_lower_name
         return {spellings.get(key.lower(), key): value for key, value in row.items()}
 
-    def _rows(self, response: ApiResponse, after: int) -> list[Row]:
-        """Read a page and make sure of what the paging rests on: ids above the cursor, in ascending order."""
-        rows = self._parse_rows(response)
-        for previous, row in pairwise([after, *(row.id for row in rows)]):
+    def _page_after(self, response: ApiResponse, after: int) -> _Page:
+        """Parse a page and check what paging relies on: ids above the cursor, in ascending order."""
+        page = self._parse_page(response)
+        for previous, row in pairwise([after, *(row.id for row in page.rows)]):
             if row <= previous:
                 raise self._out_of_order(row, previous)
-        return rows
+        return page
 
-    def _parse_rows(self, response: ApiResponse) -> list[Row]:
-        return [
-            Row(_integer(row.get("id")), _seconds(row.get(self.time_property)), row) for row in self._raw_rows(response)
+    def _parse_page(self, response: ApiResponse) -> _Page:
+        raw = self._raw_rows(response)
+        rows = [
+            Row(row_id, _seconds(row.get(self.time_property)), row)
+            for row in raw
+            if (row_id := _row_id(row.get("id"))) is not None
         ]
+        if raw and not rows:
+            msg = "no row of a page has a usable `id`, so that no later page can be requested"
+            raise ProtocolError(msg, where=f"cryptolens: {self._what}")
+        return _Page(rows, unreadable=len(raw) - len(rows))
+
+    def _note_unreadable(self, page: _Page) -> None:
+        self._unreadable += page.unreadable
+        self.logger.warning(
+            "Rows without a usable `id` between row %d and row %d: %d. They are left out; the bookmark stays before them.",
+            *sorted((page.rows[0].id, page.rows[-1].id)),
+            page.unreadable,
+        )
+
+    def _unreadable_rows(self) -> ProtocolError:
+        msg = f"rows without a usable `id`: {self._unreadable}. They were left out, and all others were read"
+        return ProtocolError(msg, where=f"cryptolens: {self._what}", advice="The next run reads these pages again")
 
     def _out_of_order(self, row_id: int, previous: int) -> ProtocolError:
         msg = f"the rows do not come in the order of their ids: {row_id} follows {previous}. Going on could lose rows"
         return ProtocolError(msg, where=f"cryptolens: {self._what}", advice="Please report this")
 
     def _last_id(self, response: ApiResponse) -> int | None:
-        rows = self._raw_rows(response)
-        return _integer(rows[-1].get("id")) if rows else None
+        rows = self._parse_page(response).rows
+        return rows[-1].id if rows else None
 
     def _to_record(self, row: Row) -> Record:
         record = self.shaper.shape(row.data)
@@ -407,13 +445,10 @@ def _check_ids(progress: object) -> None:
             raise TypeError
 
 
-def _integer(value: object) -> int:
-    """Read an id; some clients show ids as text."""
+def _row_id(value: object) -> int | None:
+    """Parse an id; some clients show ids as text."""
     number = _whole(value)
-    if number is not None and number < 2**63:
-        return number
-    msg = "a row has no usable id, so that it can neither be stored nor paged past"
-    raise ProtocolError(msg, where="cryptolens", advice="Please report this")
+    return number if number is not None and abs(number) < 2**63 else None
 
 
 def _seconds(value: object) -> float | None:
