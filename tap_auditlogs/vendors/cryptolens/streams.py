@@ -310,7 +310,7 @@ class LogStream(AuditStream, abc.ABC):
     def _note_unreadable(self, page: _Page) -> None:
         self._unreadable += page.unreadable
         self.logger.warning(
-            "Rows without a usable `id` between row %d and row %d: %d. They are left out; the bookmark stays before them.",
+            "Rows without a usable `id` between row %d and row %d: %d. The bookmark stays before them.",
             *sorted((page.rows[0].id, page.rows[-1].id)),
             page.unreadable,
         )
