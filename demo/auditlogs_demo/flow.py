@@ -11,10 +11,11 @@ import typing as t
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from auditlogs_demo import pigment
 from auditlogs_demo.audit_trail import COLUMNS, QUESTION, Trail, compare_trail, render_answer
 from auditlogs_demo.database import SCHEMA, URL_VARIABLE, open_database
 from auditlogs_demo.errors import DemoError
-from auditlogs_demo.meltano import COMMAND, PROJECT_FILE, Pipeline, sync_seconds
+from auditlogs_demo.meltano import COMMAND, LOADER, PROJECT_FILE, Pipeline, sync_seconds
 from auditlogs_demo.report import Comparison, Key, Line, compare, render, source_keys, table_keys
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.world import DEFAULT_SIZE
@@ -108,7 +109,10 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
             work,
             project_file,
             tap=sandbox.config,
-            loader={"sqlalchemy_url": database.url, "default_target_schema": SCHEMA},
+            loaders={
+                LOADER: {"sqlalchemy_url": database.url, "default_target_schema": SCHEMA},
+                pigment.LOADER: pigment.loader_settings(sandbox),
+            },
         )
         books = Bookkeeper(sandbox, database, _primary_keys(sandbox.config))
         logs = [work / "meltano-run-1.log", work / "meltano-run-2.log"]
@@ -117,17 +121,26 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
         for number, log in enumerate(logs, start=1):
             if number > 1:
                 sandbox.advance()
-            echo(f"Run {number}:   {' '.join(COMMAND)}{' after the vendors got new rows' * (number > 1)} ...")
+            echo(f"Run {number}:   {' '.join(COMMAND)} {LOADER}{' after the vendors got new rows' * (number > 1)} ...")
             seconds = pipeline.run(log)
             results.append(books.compare())
             trails.append(compare_trail(results[-1], database.read_keys(schema.NAME, COLUMNS)))
             rows = _count_rows(results[-1]) + trails[-1].events.total()
             echo(f"         {rows:,} rows in the tables after {seconds:.1f} s")
+        echo(f"Run 3:   {' '.join(COMMAND)} {pigment.LOADER} ...")
+        seconds = pipeline.run(work / "meltano-run-3.log", pigment.LOADER)
+        imported = pigment.imported_keys(sandbox)
+        rows = sum(map(len, imported.values()))
+        echo(f"         {rows:,} rows imported into the sandbox's Pigment after {seconds:.1f} s")
+        tables = {name: [row[0] for row in database.read_keys(name, [key])] for name, key in pigment.KEYS.items()}
         answer = database.ask(QUESTION)
     echo("")
     echo(render([*_lines(results[0], results[1], sync_seconds(logs[0])), _trail_line(*trails)]))
     echo("")
     agree = _tell_differences(results, trails, echo)
+    for difference in pigment.differences(imported, tables):
+        echo(f"DIFFERENT after run 3: {difference}")
+        agree = False
     if agree:
         echo(f"Each record of {', '.join(trails[-1].expected)} has its event in {schema.NAME}.")
     echo("A question from docs/audit-trail.md: failed activations by hour, latest first")

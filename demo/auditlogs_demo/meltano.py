@@ -25,10 +25,17 @@ if t.TYPE_CHECKING:
 EXTRACTOR: t.Final = "tap-auditlogs"
 MAPPER: t.Final = "auditlogs-ocsf"
 LOADER: t.Final = "target-postgres"
-COMMAND: t.Final = ("meltano", "run", EXTRACTOR, MAPPER, LOADER)
+COMMAND: t.Final = ("meltano", "run", EXTRACTOR, MAPPER)
 PROJECT_FILE: t.Final = "meltano.yml"
 
-_SCRUBBED: t.Final = ("MELTANO_", "TAP_AUDITLOGS_", "AUDITLOGS_OCSF_", "MAPPER_AUDITLOGS_OCSF_", "TARGET_POSTGRES_")
+_SCRUBBED: t.Final = (
+    "MELTANO_",
+    "TAP_AUDITLOGS_",
+    "AUDITLOGS_OCSF_",
+    "MAPPER_AUDITLOGS_OCSF_",
+    "TARGET_POSTGRES_",
+    "TARGET_PIGMENT_",
+)
 _GRACE_SECONDS: t.Final = 10
 _SHOWN_LINES: t.Final = 15
 
@@ -83,8 +90,16 @@ class Pipeline:
     environment: Mapping[str, str]
 
     @classmethod
-    def create(cls, folder: Path, project_file: Path, tap: Mapping[str, t.Any], loader: Mapping[str, t.Any]) -> t.Self:
+    def create(
+        cls, folder: Path, project_file: Path, tap: Mapping[str, t.Any], loaders: Mapping[str, Mapping[str, t.Any]]
+    ) -> t.Self:
         """Create a project from a copy of meltano.yml, so that the user's state, .env and database stay separate.
+
+        Args:
+            folder: Where to create it.
+            project_file: The meltano.yml.
+            tap: The tap's configuration.
+            loaders: Each loader's settings, by its name.
 
         Raises:
             DemoError: The meltano.yml does not fit.
@@ -94,6 +109,9 @@ class Pipeline:
             msg = f"{project_file} does not declare {', '.join(missing)}; run the demo in a clone."
             raise DemoError(msg)
         shutil.copyfile(project_file, folder / PROJECT_FILE)
+        variables = to_environment(EXTRACTOR, settings)
+        for loader, values in loaders.items():
+            variables |= to_environment(loader, values)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
         direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1")))
         return cls(
@@ -106,35 +124,35 @@ class Pipeline:
                 "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
                 "MELTANO_CLI_LOG_FORMAT": "json",  # to find the metrics in it
                 "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-                **to_environment(EXTRACTOR, settings),
-                **to_environment(LOADER, loader),
+                **variables,
             },
         )
 
-    def run(self, log: Path) -> float:
+    def run(self, log: Path, loader: str = LOADER) -> float:
         """Run the pipeline once and return its duration in seconds.
 
         Raises:
             DemoError: The run failed.
         """
         begin = time.monotonic()
-        process = self.start(log)
+        process = self.start(log, loader=loader)
         try:
             exit_code = process.wait()
         finally:
             _end_group(process)
         if exit_code != 0:
             lines = "\n".join(f"  {line}" for line in list(readable_lines(log))[-_SHOWN_LINES:])
-            msg = f"`{' '.join(COMMAND)}` ended with exit code {exit_code}. The end of {log}:\n{lines}"
+            msg = f"`{' '.join(COMMAND)} {loader}` ended with exit code {exit_code}. The end of {log}:\n{lines}"
             raise DemoError(msg)
         return time.monotonic() - begin
 
-    def start(self, log: Path, *options: str) -> subprocess.Popen[bytes]:
+    def start(self, log: Path, *options: str, loader: str = LOADER) -> subprocess.Popen[bytes]:
         """Start the pipeline in a process group of its own.
 
         Args:
             log: Where to write what Meltano and the plugins say.
             options: Further options of `meltano run`.
+            loader: The last plugin of the pipeline.
 
         Raises:
             DemoError: There is no Meltano.
@@ -145,7 +163,7 @@ class Pipeline:
             raise DemoError(msg)
         with log.open("wb") as sink:
             return subprocess.Popen(  # noqa: S603 - a constant command  # nosec B603
-                [executable, "run", *options, *COMMAND[2:]],
+                [executable, "run", *options, *COMMAND[2:], loader],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

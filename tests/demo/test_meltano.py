@@ -14,6 +14,7 @@ import pytest
 
 from auditlogs_demo.errors import DemoError
 from auditlogs_demo.meltano import (
+    LOADER,
     Pipeline,
     flatten_settings,
     readable_lines,
@@ -72,7 +73,9 @@ def test_the_users_own_settings_stay_out(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("MELTANO_DATABASE_URI", "the user's own")
     monkeypatch.setenv("TARGET_POSTGRES_HOST", "the user's own")
     monkeypatch.setenv("NO_PROXY", "intranet.example.com")
-    pipeline = Pipeline.create(tmp_path, ROOT / "meltano.yml", {"pigment": {"api_key": "k"}}, {"sqlalchemy_url": "u"})
+    pipeline = Pipeline.create(
+        tmp_path, ROOT / "meltano.yml", {"pigment": {"api_key": "k"}}, {LOADER: {"sqlalchemy_url": "u"}}
+    )
     assert "the user's own" not in pipeline.environment.values()
     assert pipeline.environment["TAP_AUDITLOGS_PIGMENT_API_KEY"] == "k"
     assert pipeline.environment["TARGET_POSTGRES_SQLALCHEMY_URL"] == "u"

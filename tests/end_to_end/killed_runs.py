@@ -119,7 +119,7 @@ class KilledPipeline:
         folder = self._folder / name
         folder.mkdir()
         loader = {"sqlalchemy_url": self._server.database.url, "default_target_schema": schema}
-        return Pipeline.create(folder, ROOT / "meltano.yml", tap=self._config, loader=loader)
+        return Pipeline.create(folder, ROOT / "meltano.yml", tap=self._config, loaders={LOADER: loader})
 
     def run_whole(self) -> None:
         """Run once without a kill."""

@@ -9,7 +9,7 @@ import pytest
 
 from auditlogs_demo.database import SCHEMA
 from auditlogs_demo.flow import Bookkeeper
-from auditlogs_demo.meltano import Pipeline
+from auditlogs_demo.meltano import LOADER, Pipeline
 from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
@@ -36,7 +36,7 @@ def test_nothing_is_missing_after_merged_states(tmp_path: Path) -> None:
     with Sandbox(seed=5, size=40) as sandbox, postgres_server() as server:
         config = {**sandbox.config, "max_retry_wait_seconds": 0}
         loader = {"sqlalchemy_url": server.database.url, "default_target_schema": SCHEMA}
-        pipeline = Pipeline.create(tmp_path, ROOT / "meltano.yml", tap=config, loader=loader)
+        pipeline = Pipeline.create(tmp_path, ROOT / "meltano.yml", tap=config, loaders={LOADER: loader})
         keys = {name: tuple(stream.primary_keys) for name, stream in TapAuditLogs(config=config).streams.items()}
         books = Bookkeeper(sandbox, server.database, keys)
 
