@@ -143,6 +143,7 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
         agree = False
     if agree:
         echo(f"Each record of {', '.join(trails[-1].expected)} has its event in {schema.NAME}.")
+        echo(f"Pigment has imported every row of {' and '.join(pigment.KEYS)}.")
     echo("A question from docs/audit-trail.md: failed activations by hour, latest first")
     echo(render_answer(*answer))
     echo("")
