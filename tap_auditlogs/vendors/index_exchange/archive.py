@@ -1,4 +1,4 @@
-"""Keeps the verified raw files in any fsspec store, as the vendor's first sample script does in S3."""
+"""Stores the checksum-verified raw files in any fsspec file system."""
 
 from __future__ import annotations
 
@@ -20,63 +20,49 @@ _BLOCK_BYTES = 8 << 20
 
 
 class ArchiveError(TapError):
-    """The store does not do what it is asked."""
+    """The archive cannot be read or written."""
 
 
 class Archive:
-    """A folder in a store."""
+    """A folder in an fsspec file system."""
 
     def __init__(self, url: str, options: Mapping[str, t.Any]) -> None:
-        """Open the store.
-
-        Args:
-            url: An fsspec URL.
-            options: Of its file system.
+        """Open the file system.
 
         Raises:
-            ArchiveError: If its file system is not there.
+            ArchiveError: If its package is not installed or it cannot be opened.
         """
         self._protocol = get_protocol(url)
         try:
             self._files, root = url_to_fs(url, **options)
         except ImportError as error:
             hint = "Install tap-auditlogs[s3]" if self._protocol == "s3" else "Install the package that fsspec needs"
-            msg = f"index_exchange.archive_url: the store `{self._protocol}` is not installed. {hint}."
+            msg = f"index_exchange.archive_url: the file system `{self._protocol}` is not installed. {hint}."
             raise ArchiveError(msg) from error
         except Exception as error:
-            msg = f"index_exchange.archive_url: the store cannot be opened: {type(error).__name__}"
+            msg = f"index_exchange.archive_url: the archive cannot be opened: {type(error).__name__}"
             raise ArchiveError(msg) from error
         self._root = root.rstrip("/")
 
     def holds(self, file: ListedFile) -> bool:
-        """Tell whether a file is there in this version.
-
-        Args:
-            file: The file.
-
-        Returns:
-            Whether its md5 is the one noted beside it.
+        """Return whether this version of a file is stored.
 
         Raises:
-            ArchiveError: If the store cannot be asked.
+            ArchiveError: If the archive cannot be read.
         """
         path = self._path(file)
         try:
             self._files.invalidate_cache()
             if not self._files.exists(path):
                 return False
-            return self._noted_md5(path) == file.md5
+            return self._stored_md5(path) == file.md5
         except FileNotFoundError:
             return False
         except Exception as error:
-            raise _error(path, "asked for", error) from error
+            raise _error(path, "read", error) from error
 
     def keep(self, file: ListedFile, content: t.BinaryIO) -> None:
-        """Store a file.
-
-        Args:
-            file: The file.
-            content: Its bytes, from the first on.
+        """Store a file, given its bytes from the first on.
 
         Raises:
             ArchiveError: If it cannot be stored.
@@ -85,7 +71,7 @@ class Archive:
         metadata = {"Metadata": {_METADATA_KEY: file.md5}} if self._has_metadata else {}
         try:
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-            # Nothing is to be seen under the name before all of it is there.
+            # The file appears under its name only when it is complete.
             with self._files.transaction, self._files.open(path, "wb", **metadata) as target:
                 shutil.copyfileobj(content, target, _BLOCK_BYTES)
             if not self._has_metadata:
@@ -97,7 +83,7 @@ class Archive:
     def _has_metadata(self) -> bool:
         return self._protocol in {"s3", "s3a"}
 
-    def _noted_md5(self, path: str) -> str | None:
+    def _stored_md5(self, path: str) -> str | None:
         if self._has_metadata:
             return t.cast("str | None", self._files.metadata(path, refresh=True).get(_METADATA_KEY))
         return t.cast("str", self._files.cat_file(f"{path}.md5").decode(errors="replace").strip())
@@ -108,7 +94,7 @@ class Archive:
 
 
 def _error(path: str, what: str, error: Exception) -> ArchiveError:
-    """Tell what failed; the messages of stores may hold signed URLs, so only their kind is told."""
+    """Name only the type of the error: messages of file systems may contain signed URLs."""
     return ArchiveError(
         f"index_exchange: {path} cannot be {what} in the archive ({type(error).__name__}). "
         "Check index_exchange.archive_url, archive_options and the permissions"

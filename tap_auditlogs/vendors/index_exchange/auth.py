@@ -1,4 +1,4 @@
-"""Index Exchange's tokens: OAuth 2.0 client credentials, with the key in a Basic header."""
+"""OAuth 2.0 client credentials, with the key in a Basic header."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import typing as t
 
 import requests
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError
 from tap_auditlogs.core.http import HttpClient, HttpOptions, Token, TokenAuthenticator, oauth2_token
@@ -22,31 +23,17 @@ _WHAT = "token request"
 
 
 class ClientCredentialsAuthenticator(TokenAuthenticator):
-    """Exchanges the client key for tokens."""
+    """Exchanges the client key for access tokens."""
 
     def __init__(self, settings: Settings, options: HttpOptions) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            settings: Index Exchange's settings.
-            options: The HTTP settings common to all vendors.
-        """
         super().__init__()
         self._url = settings["auth_url"]
         self._key = _encoded_key(settings)
         redact.add(self._key)
         self._client = HttpClient("index_exchange", options)
 
+    @override
     def fetch_token(self) -> Token:
-        """Ask for a token.
-
-        Returns:
-            The token.
-
-        Raises:
-            CredentialsError: If the key is not accepted.
-            ApiError: If there is none to be had.
-        """
         request = requests.Request(
             "POST",
             self._url,

@@ -1,4 +1,4 @@
-"""Which files are available: asks for the lists, and warns of hours that they do not have."""
+"""Requests the lists of available files, and warns of hours that are missing from them."""
 
 from __future__ import annotations
 
@@ -26,26 +26,14 @@ class AvailableFiles:
     """The files that the vendor lists."""
 
     def __init__(self, client: IndexExchangeClient, event_types: Sequence[str], logger: logging.Logger) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            client: Speaks to the vendor.
-            event_types: Whose files to ask for.
-            logger: Told what the lists do not have.
-        """
         self._client = client
         self._event_types = event_types
         self._logger = logger
 
     def list_all(self, wants_hour: Callable[[datetime], bool]) -> Listing:
-        """Ask for all lists.
+        """Request the lists of all event types.
 
-        Args:
-            wants_hour: Whether it matters that an hour has no file.
-
-        Returns:
-            The files in the order in which they are read, and the faults of all lists. A list that is refused, wrong
-            or not whole does not keep the files of the others from being read: event types are subscribed one by one.
+        A list that is refused, malformed or incomplete does not stop the others: event types are subscribed separately.
 
         Raises:
             TapError: If there is no list at all.
@@ -74,16 +62,10 @@ class AvailableFiles:
         return Listing(sorted(files, key=lambda file: file.key), faults, failures)
 
     def list_again(self, file: ListedFile) -> ListedFile | None:
-        """Ask again for the list that a file is of.
-
-        Args:
-            file: The file as it was listed.
-
-        Returns:
-            The file as it is listed now; None if nothing else than before is said of it.
+        """Return the file as it is listed now; None if its entry is unchanged or gone.
 
         Raises:
-            ProtocolError: If the answer is no list, or not the whole one.
+            ProtocolError: If the answer is not a complete list.
         """
         listing = self._list(file.key.event_type)
         current = next((listed for listed in listing.files if listed.key == file.key), None)

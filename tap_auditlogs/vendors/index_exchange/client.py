@@ -1,4 +1,4 @@
-"""How Index Exchange is spoken to."""
+"""HTTP client for Index Exchange."""
 
 from __future__ import annotations
 
@@ -20,15 +20,9 @@ VENDOR_NAME = "index_exchange"
 
 
 class IndexExchangeClient(HttpClient):
-    """The API and the files, with one token for both."""
+    """Client for the API and the files, with one token for both."""
 
     def __init__(self, settings: Settings, options: HttpOptions) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            settings: Index Exchange's settings.
-            options: The HTTP settings common to all vendors.
-        """
         authenticator = ClientCredentialsAuthenticator(settings, options)
         super().__init__(VENDOR_NAME, options, authenticator=authenticator)
         self._api_url: str = settings["api_url"].rstrip("/")
@@ -37,44 +31,28 @@ class IndexExchangeClient(HttpClient):
         self._other_files = FileClient(VENDOR_NAME, options, connections=connections, adapter=PublicHostsAdapter)
 
     def get(self, path: str, *, what: str) -> ApiResponse:
-        """Ask the API.
-
-        Args:
-            path: Appended to the API's URL.
-            what: What is being asked for, for messages.
-
-        Returns:
-            The answer.
-        """
+        """Request a path of the API; `what` names it in messages."""
         return self.send(requests.Request("GET", self._api_url + path), what=what)
 
     def fetch_file(
         self, url: str, open_sink: Callable[[], Callable[[bytes], object]], *, what: str, tries: int
     ) -> None:
-        """Download a file from wherever the list says, with the token only if that is the API's own host.
+        """Download a file from the listed URL; the token is sent only to the host of the API.
 
         Args:
-            url: The URL that the list gives.
+            url: The listed URL.
             open_sink: As for `FileClient.fetch`.
-            what: What is being fetched, for messages.
-            tries: How often to try at most.
+            what: Names the file in messages.
+            tries: The number of attempts.
 
         Raises:
-            UnsafeUrlError: If the URL must not be asked.
-            ApiError: If the file cannot be had.
+            UnsafeUrlError: If the URL must not be requested.
+            ApiError: If the download fails.
         """
         client = self._own_files if is_own(url, self._api_url) else self._other_files
         client.fetch(url, open_sink, what=what, tries=tries)
 
 
 def connect(settings: Settings, options: HttpOptions) -> IndexExchangeClient:
-    """Make the client.
-
-    Args:
-        settings: Index Exchange's settings.
-        options: The HTTP settings common to all vendors.
-
-    Returns:
-        A client that signs with a token.
-    """
+    """Return a client that authenticates with the configured key."""
     return IndexExchangeClient(settings, options)

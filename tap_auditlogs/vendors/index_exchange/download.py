@@ -1,4 +1,4 @@
-"""Downloads files ahead of their reader: each to an unnamed temporary file, proven by its md5."""
+"""Downloads files ahead of their reader: each to an unnamed temporary file, checked against its md5."""
 
 from __future__ import annotations
 
@@ -24,52 +24,43 @@ if t.TYPE_CHECKING:
 
 MD5_TRIES = 3
 LARGEST_FILE = 64 << 30
-"""Bytes, compressed. The vendor names no size; no hour of any publisher comes near."""
+"""Compressed bytes. The vendor documents no limit; real files are far smaller."""
 
 
 class Md5Error(ProtocolError):
-    """The bytes are not those that the list promises."""
+    """The bytes do not match the listed md5."""
 
 
 class _CancelledError(TapError):
-    """The run ends; nobody waits for this file any more."""
+    """The pass has ended while this file was being downloaded."""
 
 
 class Downloader:
     """Downloads one file.
 
     Attributes:
-        is_hurried: Whether to try once only, since the server has given no file for long.
+        is_hurried: Whether to make one attempt only, since several downloads in a row have failed.
     """
 
     def __init__(self, client: IndexExchangeClient) -> None:
-        """Set up.
-
-        Args:
-            client: Speaks to the vendor; may be used by several threads.
-        """
         self.is_hurried = False
         self._client = client
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Let downloads that are under way end with their next bytes."""
+        """Make running downloads end with their next bytes."""
         self._cancelled.set()
 
     def download(self, file: ListedFile) -> t.BinaryIO:
-        """Download a file and prove it.
-
-        Args:
-            file: The file.
+        """Download a file and verify its md5.
 
         Returns:
-            Its bytes, from the first on. The temporary file has no name, so that nothing is left of it however the
-            process ends.
+            Its bytes, from the first on, in a temporary file that has no name and so never outlives the process.
 
         Raises:
-            Md5Error: If the bytes are wrong at each of three tries.
-            ApiError: If it cannot be had.
-            TapError: If it cannot be stored.
+            Md5Error: If the md5 differs in each of three attempts.
+            ApiError: If the download fails.
+            TapError: If the bytes cannot be stored.
         """
         content = _temporary_file()
         try:
@@ -87,12 +78,12 @@ class Downloader:
             self._client.fetch_file(file.url, sink.open, what=f"file {file.key}", tries=tries)
             if sink.md5 == file.md5:
                 return
-        msg = f"its bytes do not match the listed md5, at {MD5_TRIES} tries"
+        msg = f"its bytes do not match the listed md5, in {MD5_TRIES} attempts"
         raise Md5Error(msg, where=f"index_exchange: file {file.key}", advice="The next run tries again")
 
 
 class _Sink:
-    """Takes the bytes of one try after another."""
+    """Writes and hashes the bytes of one attempt after another."""
 
     def __init__(self, content: t.BinaryIO, cancelled: threading.Event) -> None:
         self._content = content
@@ -146,43 +137,33 @@ def _close(download: Future[t.BinaryIO]) -> None:
 
 
 class Task(t.Protocol):
-    """What is waiting for a download."""
+    """Something that may need a download."""
 
     @property
     def download(self) -> ListedFile | None:
-        """The file it needs; None if it needs no bytes."""
+        """The file to download; None if its bytes are not needed."""
 
 
 TTask = t.TypeVar("TTask", bound=Task)
 
 
 class Prefetcher(t.Generic[TTask]):
-    """Goes through tasks in order while the files of the next ones are downloaded."""
+    """Yields tasks in order while the files of the next ones are being downloaded."""
 
     def __init__(self, downloader: Downloader, ahead: int) -> None:
-        """Set up; nothing starts before the first task is asked for.
-
-        Args:
-            downloader: Downloads one file.
-            ahead: How many files to download ahead.
-        """
         self._downloader = downloader
         self._ahead = ahead
         self._workers = Workers(ahead, name="index-exchange-download")
         self._pending: deque[tuple[TTask, Future[t.BinaryIO] | None]] = deque()
 
     def __enter__(self) -> Self:
-        """Begin.
-
-        Returns:
-            Itself.
-        """
+        """Return itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop what is still under way."""
+        """Cancel the running downloads."""
         self._downloader.cancel()
         self._workers.close()
         for _, download in self._pending:
@@ -190,14 +171,7 @@ class Prefetcher(t.Generic[TTask]):
                 download.add_done_callback(_close)
 
     def results(self, tasks: Iterable[TTask]) -> Iterator[tuple[TTask, Future[t.BinaryIO] | None]]:
-        """Go through tasks.
-
-        Args:
-            tasks: The tasks, taken as the downloads proceed.
-
-        Yields:
-            A task and its download, which may still be under way; None for a task that needs no bytes.
-        """
+        """Yield each task with its download, which may still be running; None for a task that needs no bytes."""
         waiting = iter(tasks)
         while True:
             while len(self._pending) <= self._ahead and (task := next(waiting, None)) is not None:

@@ -1,4 +1,4 @@
-"""The pass over files: each is downloaded once, ahead of its turn, and given to all that need it."""
+"""The pass over the files: each is downloaded once, ahead of its turn, and passed to every stream that needs it."""
 
 from __future__ import annotations
 
@@ -28,38 +28,31 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FAILURES_IN_A_ROW = 3
-"""So many files in a row that a server does not give, after all tries, may mean that it gives none: each further one
-is tried once only. To leave the others alone would let them expire behind a few that stay bad."""
+"""After so many failed downloads in a row, the server may be down: each further file gets one attempt only. Giving up
+on them would let good files expire behind a few that stay bad."""
 
 
 @dataclass(frozen=True)
 class FileTask:
-    """What there is to do with a file.
-
-    Attributes:
-        file: The file.
-        works: What to do.
-    """
+    """A file and the work that is due for it."""
 
     file: ListedFile
     works: frozenset[Work]
 
     @property
     def download(self) -> ListedFile | None:
-        """The file, if its bytes are needed."""
+        """The file to download; None if its bytes are not needed."""
         return self.file if self.works - {Work.RECORD} else None
 
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What came of a task.
+    """What became of a task.
 
     Attributes:
-        file: The file as it was worked on; it may have been listed anew.
-        finished: The work that is done.
-        unfinished: The work that is not.
-        failure: Why it is not; names the file.
-        record: Of `index_exchange_files`, if it is to be written.
+        file: The file, possibly as listed again during the pass.
+        failure: Names the file.
+        record: The record of `index_exchange_files`, if it is to be written.
     """
 
     file: ListedFile
@@ -70,12 +63,12 @@ class FileOutcome:
 
     @classmethod
     def failed(cls, file: ListedFile, works: AbstractSet[Work], error: Exception) -> FileOutcome:
-        """Make the outcome of a file with which nothing could be done."""
+        """Return the outcome of a file that could not be downloaded."""
         return cls(file, frozenset(), works, _describe(file, unit_failure(error)))
 
 
 class FilePass:
-    """Does what is due with the files of one run."""
+    """Processes the files of one run."""
 
     def __init__(
         self,
@@ -85,15 +78,6 @@ class FilePass:
         readers: Sequence[FileReader],
         make_record: Callable[[ListedFile], Record],
     ) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            client: Speaks to the vendor.
-            settings: Index Exchange's settings.
-            available: Lists files again.
-            readers: The streams that are made of files.
-            make_record: Makes the record of `index_exchange_files`.
-        """
         self._settings = settings
         self._available = available
         self._readers = readers
@@ -101,16 +85,10 @@ class FilePass:
         self._downloader = Downloader(client)
 
     def outcomes(self, tasks: Iterable[FileTask]) -> Iterator[FileOutcome]:
-        """Work through files; one that fails does not keep the others from being read.
-
-        Args:
-            tasks: The tasks, taken as the downloads proceed.
-
-        Yields:
-            What came of each, in their order.
+        """Process files in order; one that fails does not stop the others.
 
         Raises:
-            ApiError: If the vendor asks for no more requests, or does not accept the credentials.
+            ApiError: If the vendor allows no more requests, or rejects the credentials.
         """
         given_up_in_a_row = 0
         with Prefetcher[FileTask](self._downloader, self._settings["max_concurrency"]) as prefetcher:
@@ -132,7 +110,7 @@ class FilePass:
                 yield outcome
 
     def try_out(self, file: ListedFile) -> FileOutcome:
-        """Give a file to its streams for `--test`; it is not archived."""
+        """Pass a file to its streams for `--test`, without archiving it."""
         works = frozenset(Work) - {Work.ARCHIVE}
         try:
             content = self._downloader.download(file)
@@ -143,7 +121,7 @@ class FilePass:
         return self._work_on(FileTask(file, works), content)
 
     def _content(self, task: FileTask, download: Future[t.BinaryIO] | None) -> tuple[ListedFile, t.BinaryIO | None]:
-        """Wait for a file; if it cannot be had as listed, list again: it may have been replaced, or its URL be old."""
+        """Wait for a file; if its download fails, list again: it may have been replaced, or its URL have expired."""
         if download is None:
             return task.file, None
         for reader in self._readers_of(task):
@@ -162,7 +140,7 @@ class FilePass:
             return file, self._downloader.download(file)
 
     def _work_on(self, task: FileTask, content: t.BinaryIO | None) -> FileOutcome:
-        """Do what is due with a file; a step that fails does not keep the others from being done."""
+        """Process a file; a step that fails does not stop the others."""
         finished: set[Work] = set()
         failures: list[TapError] = []
         record: Record | None = None
@@ -184,7 +162,7 @@ class FilePass:
         return FileOutcome(task.file, finished, task.works - finished, failure, record)
 
     def _steps(self, task: FileTask, content: t.BinaryIO | None) -> Iterator[tuple[Work, Callable[[], Record | None]]]:
-        """Yield what to do with a file, in order; the step of its record returns that."""
+        """Yield the steps of a task in order; the step of `index_exchange_files` returns its record."""
         if content is not None:
             for reader in self._readers_of(task):
                 yield reader.work, partial(self._write, reader, task.file, content)
@@ -220,5 +198,5 @@ def _describe(file: ListedFile, failure: TapError) -> str:
 
 
 def _concerns_all_files(error: Exception) -> bool:
-    """Return whether the vendor asks for no more requests: then the error is not about this file."""
+    """Return whether the error concerns every file: the vendor allows no more requests now."""
     return isinstance(error, ApiError) and error.status == 429  # noqa: PLR2004 - Too Many Requests

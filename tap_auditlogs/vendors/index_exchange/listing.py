@@ -1,4 +1,4 @@
-"""Reads the lists of available files. No I/O."""
+"""Parses the lists of available files."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ _KEYS_TAKEN = ("subscriptionID", "hour", "parts", "downloadURL", "md5sum")
 
 @dataclass(frozen=True)
 class ListedFile:
-    """A file as a list names it.
+    """A file as listed.
 
     Attributes:
-        key: Which file it is.
-        md5: Its md5 in hexadecimal, lower case.
-        url: Where to download it. May be signed: never shown, never stored.
-        parts: How many files its hour has.
-        in_parts: Whether the vendor lists it as a part, as it does for bid files.
-        date_created: When it was generated, in the fixed-width form; None if the list does not say.
-        details: What else the list says of it, under the vendor's keys.
+        md5: Hexadecimal, lower case.
+        url: May be signed, so it is never logged or stored.
+        parts: The number of files of its hour.
+        in_parts: Whether the vendor lists it as a part, as it does bid files.
+        date_created: In the fixed-width form; None if not listed.
+        details: The rest of the entry, under the vendor's keys.
     """
 
     key: FileKey
@@ -50,18 +49,17 @@ class ListedFile:
 
     @property
     def name(self) -> str:
-        """A name for what is made of this version of the file."""
+        """The start of the names of BATCH files made from this version."""
         return f"{self.key.subscription_id}-{self.key.hour_text}-{self.key.part}-{self.md5}"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What lists name.
+    """The contents of one or more lists.
 
     Attributes:
-        files: Those that can be asked for.
-        faults: One message per entry that cannot be understood.
-        failures: Why there is no list of an event type.
+        faults: One message per malformed entry.
+        failures: By event type, why its list is missing.
     """
 
     files: list[ListedFile]
@@ -70,20 +68,13 @@ class Listing:
 
 
 def read_listing(response: ApiResponse, event_type: str) -> Listing:
-    """Read a list.
+    """Parse a list.
 
-    The list has no documented paging or order. A sign that it is not complete is an error: what it leaves out
-    could expire unread.
-
-    Args:
-        response: The answer.
-        event_type: Whose files it lists.
-
-    Returns:
-        The files.
+    Paging and order are not documented. Any sign that the list is incomplete is an error, since files that it
+    leaves out could expire unread.
 
     Raises:
-        ProtocolError: If the answer is no list, or not the whole one.
+        ProtocolError: If the answer is not a complete list.
     """
     where = f"index_exchange: list of {event_type} files"
     answer = response.json()

@@ -1,11 +1,11 @@
-"""The manifest: which file was finished in which version, and for what. Arithmetic only, no I/O.
+"""The manifest: which version of which file is finished, and for which streams. No I/O.
 
-It lives in the state, one entry per hour and subscription, compact enough for the 14 days that files are kept:
+It is stored in the state, one entry per hour and subscription, small enough for the 14 days that files are kept:
 
     {"impressions/41": {"2026-11-20T05": "0123456789abcdef:fr"},
      "bids/41": {"2026-11-20T05": "0123456789abcdef:fr - fedcba9876543210:f"}}
 
-The text has one word per part: half of the md5, a colon, and a letter per kind of work; `-` where nothing is done.
+The text has one word per part: half of the md5, a colon, and a letter per kind of work; `-` if nothing is finished.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from enum import StrEnum
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Vendor pages: files are kept for 14 days, and appear within 36 hours of their hour. Whether the days count from the
-# hour or from the file's creation is not said: an entry is kept for both, or for as long as its file is listed.
+# Vendor pages: files are kept for 14 days and appear within 36 hours. Whether the days count from the hour or from the
+# creation of the file is not documented: an entry is kept for the sum of both, or for as long as its file is listed.
 RETENTION = timedelta(days=14)
 LATENESS = timedelta(hours=36)
 
@@ -31,7 +31,7 @@ _MD5_DIGITS = 16
 
 
 class Work(StrEnum):
-    """What can be done with a file; the value is its letter in the state."""
+    """A use of a file; the value is its letter in the state."""
 
     RECORD = "f"
     """Its record in `index_exchange_files`."""
@@ -43,7 +43,7 @@ class Work(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class FileKey:
-    """What identifies a file over all its versions, in the order in which files are read."""
+    """Identifies a file in all its versions; sorts in reading order."""
 
     hour: datetime
     event_type: str
@@ -52,17 +52,17 @@ class FileKey:
 
     @property
     def group(self) -> str:
-        """The part of the manifest it belongs to."""
+        """The event type and subscription, as in the state."""
         return f"{self.event_type}/{self.subscription_id}"
 
     @property
     def hour_text(self) -> str:
-        """The hour as it stands in names and keys."""
+        """The hour as in keys and file names."""
         return format_hour(self.hour)
 
     @property
     def file_id(self) -> str:
-        """The key in the target: text, since targets may store times in a zone where two hours of a night are one."""
+        """The key in the target: text, as some targets store times in a zone in which two hours can be equal."""
         return f"{self.group}/{self.hour_text}/{self.part}"
 
     def __str__(self) -> str:
@@ -76,27 +76,21 @@ class _Entry:
 
 
 class Manifest:
-    """What was finished, file by file."""
+    """The finished work by file."""
 
     def __init__(self) -> None:
         self._hours: dict[tuple[str, datetime], list[_Entry | None]] = {}
-        # Of each kind of work. Kept apart, since `set_parts` takes letters away.
+        # By group and kind of work; not derived from `_hours`, because `set_parts` removes letters.
         self._first_hours: dict[tuple[str, Work], datetime] = {}
 
     # State
 
     @classmethod
     def load(cls, saved: object) -> Manifest:
-        """Read a manifest from the state.
-
-        Args:
-            saved: What `dump` gave, or None.
-
-        Returns:
-            The manifest.
+        """Parse what `dump` returned; None is an empty manifest.
 
         Raises:
-            ValueError: If it is something else.
+            ValueError: If it is anything else.
         """
         manifest = cls()
         for group, hours in _items(saved if saved is not None else {}):
@@ -111,11 +105,7 @@ class Manifest:
         return manifest
 
     def dump(self) -> dict[str, dict[str, str]]:
-        """Return the manifest for the state.
-
-        Returns:
-            JSON values.
-        """
+        """Return JSON values for the state."""
         saved: dict[str, dict[str, str]] = {}
         for (group, hour), entries in sorted(self._hours.items()):
             words = [f"{entry.md5}:{entry.works}" if entry is not None else "-" for entry in entries]
@@ -125,42 +115,18 @@ class Manifest:
     # Reading
 
     def done(self, key: FileKey, md5: str) -> frozenset[Work]:
-        """Tell what is finished for this version of a file.
-
-        Args:
-            key: The file.
-            md5: Its md5 in hexadecimal.
-
-        Returns:
-            The finished work; none if another version was worked on.
-        """
+        """Return the finished work of this version of a file."""
         entry = self._entry(key)
         return _works(entry) if entry is not None and entry.md5 == md5[:_MD5_DIGITS] else frozenset()
 
     def begun(self, key: FileKey) -> frozenset[Work]:
-        """Tell what has begun with the hour of a file or an earlier one, and so does not depend on a start any more.
-
-        Args:
-            key: The file.
-
-        Returns:
-            The work.
-        """
+        """Return the work done for this hour or an earlier one: `start_date` no longer applies to it."""
         return frozenset(
             work for (group, work), hour in self._first_hours.items() if group == key.group and hour <= key.hour
         )
 
     def vanished_parts(self, group: str, hour: datetime, parts: int) -> list[int]:
-        """Tell which parts have a record in `index_exchange_files` but are no longer there.
-
-        Args:
-            group: As `FileKey.group`.
-            hour: The hour.
-            parts: How many parts it has now.
-
-        Returns:
-            Their numbers.
-        """
+        """Return the parts that have a record in `index_exchange_files` but no longer exist."""
         entries = self._hours.get((group, hour), [])
         return [
             number
@@ -171,13 +137,7 @@ class Manifest:
     # Changing
 
     def set_parts(self, group: str, hour: datetime, parts: int) -> None:
-        """Take over how many parts an hour has; every part's record tells it, so that each is due again.
-
-        Args:
-            group: As `FileKey.group`.
-            hour: The hour.
-            parts: How many.
-        """
+        """Set the number of parts of an hour; if it changes, the record of each part is due again."""
         entries = self._hours.get((group, hour))
         if entries is None or len(entries) == parts:
             return
@@ -185,14 +145,7 @@ class Manifest:
         self._hours[group, hour] = kept + [None] * (parts - len(kept))
 
     def finish(self, key: FileKey, md5: str, works: Iterable[Work], *, parts: int) -> None:
-        """Note finished work.
-
-        Args:
-            key: The file.
-            md5: Its md5 in hexadecimal.
-            works: What is finished; earlier work counts on if it was for the same md5.
-            parts: How many parts the hour has.
-        """
+        """Add finished work; earlier work stays if it was for the same md5."""
         entries = self._hours.setdefault((key.group, key.hour), [None] * parts)
         letters = "".join(sorted({*works, *self.done(key, md5)}))
         entries[key.part] = _Entry(md5[:_MD5_DIGITS], letters)
@@ -203,22 +156,13 @@ class Manifest:
             self._first_hours[group, work] = min(hour, self._first_hours.get((group, work), hour))
 
     def forget(self, work: Work) -> None:
-        """Take a kind of work for not done, for all files.
-
-        Args:
-            work: The kind.
-        """
+        """Mark a kind of work as unfinished for all files."""
         for entries in self._hours.values():
             entries[:] = [entry and _Entry(entry.md5, entry.works.replace(work, "")) for entry in entries]
         self._first_hours = {place: hour for place, hour in self._first_hours.items() if place[1] is not work}
 
     def prune(self, listed: Iterable[FileKey], now: datetime) -> None:
-        """Drop the entries of files that have expired.
-
-        Args:
-            listed: The files that are there now.
-            now: The time.
-        """
+        """Drop the entries of files that have expired."""
         there = {(key.group, key.hour) for key in listed}
         oldest = now - RETENTION - LATENESS
         self._hours = {place: entries for place, entries in self._hours.items() if place in there or place[1] >= oldest}
@@ -237,18 +181,9 @@ def work_due(  # noqa: PLR0913 - all that the decision rests on
     start: datetime | None,
     end: datetime | None,
 ) -> frozenset[Work]:
-    """Decide what there is to do with a listed file.
+    """Return the work that is due for a listed file, of what the settings and the selection want.
 
-    Args:
-        key: The file.
-        md5: Its md5 in hexadecimal.
-        manifest: What is finished.
-        wanted: The kinds of work that the settings and the selection ask for.
-        start: Files of hours before it count only for work that had begun with an hour before them.
-        end: Files of hours from it on are left alone.
-
-    Returns:
-        The work.
+    Nothing is due from `end` on. Before `start`, only work is due that was done for an even earlier hour.
     """
     if end is not None and key.hour >= end:
         return frozenset()

@@ -101,14 +101,7 @@ SETTINGS = th.PropertiesList(
 
 
 def check_settings(settings: Settings) -> Iterator[str]:
-    """Say what the JSON schema cannot.
-
-    Args:
-        settings: Settings that are valid by the schema.
-
-    Yields:
-        One message per fault.
-    """
+    """Yield a message per fault that the JSON schema cannot express."""
     pair = [name for name in ("client_id", "client_secret") if name in settings]
     if "client_key" in settings and pair:
         yield "set either client_key, or client_id and client_secret, not both"

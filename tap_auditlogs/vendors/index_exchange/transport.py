@@ -1,8 +1,8 @@
-"""Where files may be downloaded from, and with what.
+"""Which hosts files may be downloaded from.
 
-The list gives a URL per file. On the configured host it is asked with the token; on any other it is asked without
-any credential, over https, and only if that host is a public one: a list must not be able to make the tap read
-what is inside the operator's network.
+The list has a URL per file. On the configured host it is requested with the token. On any other host it is
+requested without credentials, over https, and only if the host is public: a list must not make the tap read the
+operator's network.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from requests.adapters import HTTPAdapter
+from typing_extensions import override
 from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 
@@ -24,7 +25,7 @@ _NUMERIC_HOST = re.compile(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?")
 
 
 class UnsafeUrlError(ApiError):
-    """A URL that must not be asked."""
+    """A URL that must not be requested."""
 
 
 class _Origin(t.NamedTuple):
@@ -34,17 +35,10 @@ class _Origin(t.NamedTuple):
 
 
 def is_own(url: str, api_url: str) -> bool:
-    """Decide whether a file is on the configured host and port.
-
-    Args:
-        url: The URL that the list gives.
-        api_url: The configured URL of the API.
-
-    Returns:
-        True if the token may go there, False if it is another, acceptable host.
+    """Return whether a URL is on the configured host and port, so that the token may be sent there.
 
     Raises:
-        UnsafeUrlError: If it must not be asked at all.
+        UnsafeUrlError: If it must not be requested at all.
     """
     try:
         parts = urlsplit(url)
@@ -71,7 +65,7 @@ def _origin(url: str) -> _Origin:
 
 
 def _refuse_inner_name(host: str) -> None:
-    """Refuse what can be told from the name alone; the address is checked when it is connected to."""
+    """Refuse hosts that are not public by name; addresses are checked when connecting."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -83,14 +77,7 @@ def _refuse_inner_name(host: str) -> None:
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Tell whether an address is one of the public internet.
-
-    Args:
-        address: The address.
-
-    Returns:
-        False for private, loopback, link-local, shared, multicast, unspecified and reserved ones.
-    """
+    """Return whether an address is on the public internet: not private, loopback, link-local, multicast or reserved."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if inner is not None:
@@ -105,13 +92,14 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 def _unsafe(why: str) -> UnsafeUrlError:
     return UnsafeUrlError(
-        f"the download URL {why}", where="index_exchange", advice="It is not asked; please report this to the vendor"
+        f"the download URL {why}", where="index_exchange", advice="It was not requested. Report this to Index Exchange"
     )
 
 
 class _PublicConnection(HTTPSConnection):
-    """A connection that is given up before anything is sent if it leads to an inner address."""
+    """A connection that is closed before anything is sent if it leads to a non-public address."""
 
+    @override
     def connect(self) -> None:
         if self.proxy is None:  # a proxy resolves the name itself, and has its own rules
             self._refuse_inner_addresses()
@@ -138,14 +126,9 @@ class _PublicPool(HTTPSConnectionPool):
 
 
 class PublicHostsAdapter(HTTPAdapter):
-    """Connects to public addresses only."""
+    """An adapter that connects to public addresses only."""
 
+    @override
     def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
-        """Make the pools.
-
-        Args:
-            *args: As for the base class.
-            **options: As for the base class.
-        """
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"https": _PublicPool}
