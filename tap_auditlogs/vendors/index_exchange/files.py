@@ -1,8 +1,8 @@
-"""The stream of files, whose pass serves all streams made of files.
+"""The stream of files, in whose pass all streams made of files are written.
 
-`Files` lists the files, has each that is due downloaded once and given to every stream that needs it, writes its own
-record last, and then a STATE. What was finished is in the manifest, file by file and stream by stream, so that a
-stream selected later starts where it has to.
+`Files` lists the files, downloads each that is due once, passes it to every stream that needs it, and writes its own
+record last, followed by a STATE. The manifest in the state says which streams each file is finished for, so that a
+stream that is selected later starts from `start_date`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import cached_property
 from itertools import chain
 
 from singer_sdk import typing as th
+from typing_extensions import override
 
 from tap_auditlogs.core.child_stream import ReportedError, being_written, selected_children
 from tap_auditlogs.core.errors import StateError, TapError
@@ -50,7 +51,7 @@ _SOURCE_NAMES = {
 
 
 class FilesFailedError(ReportedError):
-    """Some files are left for the next run."""
+    """Some files or lists failed; each failure has been logged and noted with its streams."""
 
 
 def _listed_name(name: str) -> str:
@@ -58,7 +59,7 @@ def _listed_name(name: str) -> str:
 
 
 class Files(AuditStream):
-    """The available files, and the pass over them that serves all streams made of files."""
+    """The available files; in its pass, all streams made of files are written."""
 
     name = "index_exchange_files"
     primary_keys = ("file_id",)
@@ -71,35 +72,29 @@ class Files(AuditStream):
         th.Property(
             "subscription_id", th.IntegerType(nullable=False), required=True, description="Tells subscriptions apart."
         ),
-        th.Property("subscription_name", th.StringType, description="Its label."),
-        th.Property("hour", th.DateTimeType(nullable=False), required=True, description="The hour that it covers."),
+        th.Property("subscription_name", th.StringType, description="The label of the subscription."),
+        th.Property(
+            "hour", th.DateTimeType(nullable=False), required=True, description="The hour that the file covers, UTC."
+        ),
         th.Property("part", th.IntegerType(nullable=False), required=True, description="Of the hour's files, from 0."),
         th.Property(
             "parts",
             th.IntegerType,
-            description="How many files the hour has now. A part that is gone gets a last record, whose part is not "
-            "below it.",
+            description="The number of files that the hour has now. A part that is gone gets a last record, in which "
+            "`part` is not below it.",
         ),
         th.Property("md5sum", th.StringType, description="Of the current version; null for a part that is gone."),
         th.Property("date_created", th.DateTimeType, description="When it was generated."),
         th.Property("expires", th.DateTimeType, description="When the vendor purges it."),
         th.Property("file_size", th.IntegerType, description="Bytes, compressed."),
-        th.Property("download_status", th.StringType, description="What the vendor thinks this account has read."),
+        th.Property(
+            "download_status", th.StringType, description="Whether the vendor has seen this account download it."
+        ),
         ADDITIONAL_PROPERTIES,
     ).to_dict()
 
-    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
-        """Work through the files that are due, oldest hour first.
-
-        Args:
-            context: None.
-
-        Yields:
-            The record of each finished file.
-
-        Raises:
-            FilesFailedError: At the end, if files are left for the next run.
-        """
+    @override
+    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:
         with being_written(self._readers):
             yield from self._read_files()
 
@@ -144,7 +139,7 @@ class Files(AuditStream):
         self._save(manifest)
 
     def _note_failure(self, failure: TapError, event_type: str, works: Collection[Work]) -> None:
-        """Note for the streams that lack something that they do."""
+        """Mark the streams that lack rows because of a failure."""
         for stream in self._readers:
             if stream.work in works and event_type in stream.reads_event_types:
                 stream.fail(failure)
@@ -163,7 +158,7 @@ class Files(AuditStream):
                 yield FileTask(file, works)
 
     def _works(self, event_type: str) -> set[Work]:
-        """Tell what the settings and the selection want of the files of an event type."""
+        """Return the work that the settings and the selection ask for."""
         works = {Work.RECORD} if self.selected else set()
         works |= {stream.work for stream in self._readers if event_type in stream.reads_event_types}
         return works | ({Work.ARCHIVE} if "archive_url" in self.settings else set())
@@ -178,14 +173,14 @@ class Files(AuditStream):
 
     @cached_property
     def _readers(self) -> list[FileReader]:
-        """The selected streams that are made of files."""
+        """The selected streams made of files, if they read any with these settings."""
         readers = selected_children(self, FileReader)  # type: ignore[type-abstract] # only a filter, never called
         return [stream for stream in readers if stream.reads_event_types]
 
     # The manifest
 
     def _manifest(self, files: Sequence[ListedFile]) -> Manifest:
-        """Load the manifest, and drop from it what no longer holds."""
+        """Load the manifest without expired files, and without work that was done for other settings."""
         self._warn_of_lost_hours()
         manifest = Manifest.load(self.bookmark.note(_MANIFEST))
         manifest.prune((file.key for file in files), self._client.server_time())
@@ -202,7 +197,7 @@ class Files(AuditStream):
         return manifest
 
     def _follow_parts(self, files: Iterable[ListedFile], manifest: Manifest) -> Iterator[list[Record]]:
-        """Where an hour has another number of parts than before, tell so of the parts that are gone."""
+        """Update the numbers of parts; yield a last record for each part that is gone."""
         for file in files:
             key = file.key
             if key.part or (self.end_date is not None and key.hour >= self.end_date):
@@ -231,15 +226,8 @@ class Files(AuditStream):
                 (self._client.server_time() - RETENTION).date(),
             )
 
+    @override
     def check_bookmark(self, bookmark: Bookmark) -> None:
-        """Refuse a manifest that cannot be understood.
-
-        Args:
-            bookmark: The bookmark as loaded.
-
-        Raises:
-            StateError: If it cannot be understood.
-        """
         if bookmark.value is not None:
             msg = f"it holds a value, {bookmark.value!r:.60}, where this tap keeps a `{_MANIFEST}`"
             raise StateError(msg)

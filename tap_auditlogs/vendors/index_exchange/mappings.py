@@ -1,4 +1,4 @@
-"""Reference data: the mappings of ids to names, and exchange rates. Full tables, read anew in each run."""
+"""Reference data: mappings of ids to names, and exchange rates. Read whole in each run."""
 
 from __future__ import annotations
 
@@ -33,11 +33,7 @@ def _key(name: str, kind: type[th.JSONTypeHelper[t.Any]], description: str) -> t
 
 
 class ReferenceStream(AuditStream, abc.ABC):
-    """A table that the API gives whole.
-
-    Attributes:
-        path: Below the API's URL.
-    """
+    """A table that the API returns whole, from `path`."""
 
     path: t.ClassVar[str]
     source_name = staticmethod(str)  # the vendor's keys are in snake_case
