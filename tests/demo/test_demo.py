@@ -62,7 +62,7 @@ def test_two_runs_load_what_the_source_has(tmp_path: Path, monkeypatch: pytest.M
     for stream, found in after.items():
         count, new = len(found), len(found) - len(before[stream])
         assert cells[stream] == [f"{count:,}", f"{count:,}", f"{new:,}"]
-        assert new > 0
+        assert (new > 0) == (stream != "index_exchange_malformed_rows")  # generated files are well-formed
     mapped = sum(len(after[stream]) for stream in OcsfMapper(config={}).mapped_streams)
     assert cells["audit_events"][:2] == [f"{mapped:,}"] * 2
     check_answers(answers, truth)

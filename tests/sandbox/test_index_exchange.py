@@ -471,7 +471,8 @@ def test_every_stream_grows_with_an_advance(vendor: IndexExchangeSandbox) -> Non
         before = vendor.truth()
         vendor.advance()
         after = vendor.truth()
-        assert all(len(after[stream]) > len(rows) for stream, rows in before.items())
+        grown = {stream for stream, rows in before.items() if len(after[stream]) > len(rows)}
+        assert grown == before.keys() - {"index_exchange_malformed_rows"}  # generated files are well-formed
 
 
 def test_advances_never_reach_the_future(vendor: IndexExchangeSandbox, clock: Clock) -> None:
