@@ -6,13 +6,13 @@ from tap_auditlogs.vendors.index_exchange.files import Files
 from tap_auditlogs.vendors.index_exchange.hourly import Hourly
 from tap_auditlogs.vendors.index_exchange.malformed_rows import MalformedRows
 from tap_auditlogs.vendors.index_exchange.mappings import (
-    Buyers,
-    Campaigns,
-    Deals,
-    Dsps,
-    ExchangeRates,
-    Partners,
-    Sites,
+    BuyersStream,
+    CampaignsStream,
+    DealsStream,
+    DspsStream,
+    ExchangeRatesStream,
+    PartnersStream,
+    SitesStream,
 )
 from tap_auditlogs.vendors.index_exchange.rows import Bids, Impressions
 from tap_auditlogs.vendors.index_exchange.settings import SETTINGS, check_settings
@@ -28,13 +28,13 @@ VENDOR = Vendor(
         Bids,
         Hourly,
         MalformedRows,
-        Dsps,
-        Buyers,
-        Deals,
-        Sites,
-        Partners,
-        Campaigns,
-        ExchangeRates,
+        DspsStream,
+        BuyersStream,
+        DealsStream,
+        SitesStream,
+        PartnersStream,
+        CampaignsStream,
+        ExchangeRatesStream,
     ),
     connect=connect,
     check_settings=check_settings,

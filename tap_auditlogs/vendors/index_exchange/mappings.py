@@ -32,6 +32,18 @@ def _key(name: str, kind: type[th.JSONTypeHelper[t.Any]], description: str) -> t
     return th.Property(name, kind(nullable=False), required=True, description=description)
 
 
+def _schema(*properties: th.Property[t.Any]) -> dict[str, t.Any]:
+    return th.PropertiesList(*properties, ADDITIONAL_PROPERTIES).to_dict()
+
+
+def _names_schema(subject: str, description: str) -> dict[str, t.Any]:
+    """Return the schema of a mapping of ids to names."""
+    return _schema(
+        _key(f"{subject}_id", th.IntegerType, description),
+        th.Property(f"{subject}_name", th.StringType, description="Its name."),
+    )
+
+
 class ReferenceStream(AuditStream, abc.ABC):
     """A table that the API returns whole, from `path`."""
 
@@ -93,10 +105,10 @@ def fetch_names(client: IndexExchangeClient, logger: logging.Logger) -> Names:
     A mapping that this account may not read has none; the logger is told.
     """
     dsps: dict[int, str | None] = {}
-    for row in _shaped_rows(client, Dsps, ("dsp_id",), logger):
+    for row in _shaped_rows(client, DspsStream, ("dsp_id",), logger):
         dsps.setdefault(row["dsp_id"], row["dsp_name"])
     buyers: dict[tuple[int, int], str | None] = {}
-    for row in _shaped_rows(client, Buyers, ("dsp_id", "trading_desk_id"), logger):
+    for row in _shaped_rows(client, BuyersStream, ("dsp_id", "trading_desk_id"), logger):
         buyers.setdefault((row["dsp_id"], row["trading_desk_id"]), row["buyer_name"])
     return Names(dsps, buyers)
 
@@ -116,40 +128,35 @@ def _shaped_rows(
             yield record
 
 
-class Dsps(ReferenceStream):
+class DspsStream(ReferenceStream):
     """Demand-side platforms."""
 
     name = "index_exchange_dsps"
     path = "/mappings/dsps"
     primary_keys = ("dsp_id",)
-    schema = th.PropertiesList(
-        _key("dsp_id", th.IntegerType, "The platform."),
-        th.Property("dsp_name", th.StringType, description="Its name."),
-        ADDITIONAL_PROPERTIES,
-    ).to_dict()
+    schema = _names_schema("dsp", "The platform.")
 
 
-class Buyers(ReferenceStream):
+class BuyersStream(ReferenceStream):
     """Buyers: the trading desks of platforms."""
 
     name = "index_exchange_buyers"
     path = "/mappings/buyers"
     primary_keys = ("dsp_id", "trading_desk_id")
-    schema = th.PropertiesList(
+    schema = _schema(
         _key("dsp_id", th.IntegerType, "The platform."),
         _key("trading_desk_id", th.IntegerType, "The trading desk; unique within its platform only."),
         th.Property("buyer_name", th.StringType, description="Its name."),
-        ADDITIONAL_PROPERTIES,
-    ).to_dict()
+    )
 
 
-class Deals(ReferenceStream):
+class DealsStream(ReferenceStream):
     """Deals."""
 
     name = "index_exchange_deals"
     path = "/mappings/deals"
     primary_keys = ("internal_deal_id",)
-    schema = th.PropertiesList(
+    schema = _schema(
         _key("internal_deal_id", th.IntegerType, "The deal, as log files name it."),
         th.Property("deal_id", th.StringType, description="The deal, as the buyer knows it."),
         th.Property("deal_name", th.StringType, description="Its name."),
@@ -162,37 +169,28 @@ class Deals(ReferenceStream):
         th.Property("start_date", th.StringType, description="YYYY-MM-DD."),
         th.Property("end_date", th.StringType, description="YYYY-MM-DD."),
         th.Property("priority", th.IntegerType, description="From 1 to 10."),
-        ADDITIONAL_PROPERTIES,
-    ).to_dict()
+    )
 
 
-class Sites(ReferenceStream):
+class SitesStream(ReferenceStream):
     """Sites."""
 
     name = "index_exchange_sites"
     path = "/mappings/sites"
     primary_keys = ("site_id",)
-    schema = th.PropertiesList(
-        _key("site_id", th.IntegerType, "The site."),
-        th.Property("site_name", th.StringType, description="Its name."),
-        ADDITIONAL_PROPERTIES,
-    ).to_dict()
+    schema = _names_schema("site", "The site.")
 
 
-class Partners(ReferenceStream):
+class PartnersStream(ReferenceStream):
     """Publishers."""
 
     name = "index_exchange_partners"
     path = "/mappings/partners"
     primary_keys = ("partner_id",)
-    schema = th.PropertiesList(
-        _key("partner_id", th.IntegerType, "The publisher."),
-        th.Property("partner_name", th.StringType, description="Its name."),
-        ADDITIONAL_PROPERTIES,
-    ).to_dict()
+    schema = _names_schema("partner", "The publisher.")
 
 
-class Campaigns(ReferenceStream):
+class CampaignsStream(ReferenceStream):
     """Campaigns with their brands and creatives."""
 
     name = "index_exchange_campaigns"
@@ -200,7 +198,7 @@ class Campaigns(ReferenceStream):
     primary_keys = ("brand_id", "campaign_id")
     # The name under which creatives come is not documented: under another one than `creatives`, they are found in
     # `additional_properties`.
-    schema = th.PropertiesList(
+    schema = _schema(
         _key("brand_id", th.IntegerType, "The brand."),
         _key("campaign_id", th.IntegerType, "The campaign."),
         th.Property("brand_name", th.StringType, description="The brand's name."),
@@ -210,17 +208,16 @@ class Campaigns(ReferenceStream):
             th.ArrayType(FreeFormObjectType(nullable=True)),
             description="Its creatives, each with creative_id and creative_name.",
         ),
-        ADDITIONAL_PROPERTIES,
-    ).to_dict()
+    )
 
 
-class ExchangeRates(ReferenceStream):
+class ExchangeRatesStream(ReferenceStream):
     """Exchange rates between the US dollar and other currencies."""
 
     name = "index_exchange_exchange_rates"
     path = "/exchange-rates"
     primary_keys = ("base", "currency", "date")
-    schema = th.PropertiesList(
+    schema = _schema(
         _key("base", th.StringType, "As the vendor sends it."),
         _key("currency", th.StringType, "As the vendor sends it."),
         _key("date", th.StringType, "YYYY-MM-DD."),
@@ -231,5 +228,4 @@ class ExchangeRates(ReferenceStream):
             description="As the vendor sends it. Its documents contradict each other on whether it converts from the "
             "base or to it: compare it with a known rate before use.",
         ),
-        ADDITIONAL_PROPERTIES,
-    ).to_dict()
+    )
