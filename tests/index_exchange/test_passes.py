@@ -536,6 +536,17 @@ def test_files_on_the_same_host_are_asked_with_their_query_unchanged(
     assert sync(config).exit_code == 0
 
 
+def test_every_message_about_a_download_names_the_file(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime
+) -> None:
+    vendor.file(HourKey(hour)).download_url = "https://10.0.0.1/file"
+    run = sync(config)
+    assert run.exit_code == 1
+    lines = [line for line in run.log.splitlines() if "the download URL is on a host that is not public" in line]
+    assert len(lines) >= 2
+    assert all(f"file impressions/41/{hour:%Y-%m-%dT%H}/0: " in line for line in lines), lines
+
+
 def test_a_state_that_is_no_manifest_is_refused(config: Settings) -> None:
     first = sync(config)
     first.state["bookmarks"][FILES]["notes"][0]["manifest"] = {"bids/41": {"2026-11-20T05": "x"}}

@@ -133,7 +133,7 @@ class FilePass:
         except ApiError as error:
             if _concerns_all_files(error) or self._downloader.is_hurried:
                 raise
-            logger.warning("%s. Listing the files again.", error)
+            logger.warning("%s. Listing the files again.", _describe(task.file, error).rstrip("."))
             file = self._available.list_again(task.file)
             if file is None:
                 raise
