@@ -49,6 +49,28 @@ class _PartialMisfitError(ValueError):
         self.misfits = misfits
 
 
+def without_nul(value: t.Any) -> t.Any:
+    """Return a JSON value without NUL characters in texts and keys; a key that is taken gets a trailing `_`."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case list():
+            return [without_nul(item) for item in value]
+        case dict() if any("\0" in key for key in value):
+            cleaned = {key: without_nul(item) for key, item in value.items() if "\0" not in key}
+            for key, item in value.items():
+                if "\0" in key:
+                    name = key.replace("\0", "")
+                    while name in cleaned:
+                        name += "_"
+                    cleaned[name] = without_nul(item)
+            return cleaned
+        case dict():
+            return {key: without_nul(item) for key, item in value.items()}
+        case _:
+            return value
+
+
 class RowShaper:
     """Shapes rows by a stream's schema without losing anything that the vendor sent.
 

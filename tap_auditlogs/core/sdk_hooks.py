@@ -171,8 +171,13 @@ class PagedStream(Stream, abc.ABC):
         """Name the properties that are selected, in the order of the schema."""
         return [name for name in self.schema["properties"] if self.mask["properties", name]]
 
+    def finish_records(self, records: list[Record]) -> list[Record]:
+        """Return records as they are written, before stream maps and selection."""
+        return records
+
     def _write_page(self, records: list[Record], *, plain: bool) -> None:
         writer = self._tap.message_writer
+        records = self.finish_records(records)
         if plain and isinstance(writer, MessageWriter):
             writer.write_records(self.name, records)
             return

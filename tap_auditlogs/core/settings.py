@@ -63,6 +63,15 @@ COMMON_SETTINGS = (
         description="Read up to this time, exclusive: for back-fills. No bookmark moves past it.",
         examples=["2026-07-01T00:00:00Z"],
     ),
+    th.Property(
+        "sanitize_nul",
+        th.BooleanType,
+        default=False,
+        title="Remove NUL characters",
+        description="Remove NUL characters (U+0000) from all texts and from the keys of objects. PostgreSQL cannot "
+        "store them, and target-postgres does not remove them from keys. In Index Exchange's files they always become "
+        "U+FFFD.",
+    ),
     *HTTP_SETTINGS,
 )
 

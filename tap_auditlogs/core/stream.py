@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from tap_auditlogs.core.errors import StateError
 from tap_auditlogs.core.progress import RecordCounter
-from tap_auditlogs.core.rows import RowShaper, camel_case
+from tap_auditlogs.core.rows import RowShaper, camel_case, without_nul
 from tap_auditlogs.core.sdk_hooks import PagedStream
 from tap_auditlogs.core.state import Bookmark
 from tap_auditlogs.core.times import format_timestamp, parse_timestamp
@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk import Tap
+    from singer_sdk.helpers.types import Record
     from singer_sdk.singerlib import Catalog
 
     from tap_auditlogs.core.connection import Connection
@@ -97,14 +98,13 @@ class AuditStream(PagedStream, abc.ABC):
             logger=self.logger,
         )
 
+    @override
+    def finish_records(self, records: list[Record]) -> list[Record]:
+        return [without_nul(record) for record in records] if self.config.get("sanitize_nul") else records
+
+    @override
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Take the selection from a catalog; how the stream replicates stays as it is.
-
-        A catalog that asks for FULL_TABLE would make targets delete what the vendor no longer keeps.
-
-        Args:
-            catalog: The catalog.
-        """
+        # A catalog that asks for FULL_TABLE would make targets delete what the vendor no longer keeps.
         super().apply_catalog(catalog)
         self.replication_key = self._bookmarked_key
         self.forced_replication_method = None
