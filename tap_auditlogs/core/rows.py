@@ -30,6 +30,17 @@ ADDITIONAL_PROPERTIES_PROPERTY = th.Property(
 """The last property of every stream's schema: no field of a vendor's is dropped."""
 
 
+ACCOUNT = "account"
+
+ACCOUNT_PROPERTY = th.Property(
+    ACCOUNT,
+    th.StringType(nullable=False),
+    required=True,
+    description="The account, as the settings name it.",
+)
+"""The first property of every stream of a vendor whose setting `account` is set."""
+
+
 def camel_case(name: str) -> str:
     """Convert a snake_case name to camelCase: `event_id` to `eventId`."""
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)

@@ -76,6 +76,17 @@ COMMON_SETTINGS = (
 )
 
 
+ACCOUNT_SETTING = th.Property(
+    "account",
+    th.StringType(min_length=1),
+    title="Account",
+    description="A name of your choice for this account, where several accounts share tables. Each record then has it "
+    "in the property `account`, the first of the key. The bookmark belongs to it.",
+    examples=["emea"],
+)
+"""A setting of every vendor."""
+
+
 def url_setting(name: str, *, default: str | None, title: str, description: str) -> th.Property[str]:
     """Define a setting that holds the URL of a vendor's API.
 
@@ -102,8 +113,10 @@ def config_jsonschema(vendors: Iterable[Vendor]) -> dict[str, t.Any]:
     """
     schema: dict[str, t.Any] = th.PropertiesList(*COMMON_SETTINGS, additional_properties=False).to_dict()
     for vendor in vendors:
+        settings = vendor.settings.to_dict()
         schema["properties"][vendor.name] = {
-            **vendor.settings.to_dict(),
+            **settings,
+            "properties": {**settings["properties"], **ACCOUNT_SETTING.to_dict()},
             "type": ["object", "null"],
             "title": vendor.title,
             "description": f"Settings of {vendor.title}; the vendor is active when there are any.",

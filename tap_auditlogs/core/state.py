@@ -258,7 +258,8 @@ class Bookmark:
             return
         parked: dict[str, dict[str, t.Any]] = self._entry.pop(_PARKED, {})
         former = {key: self._entry.pop(key) for key in list(self._entry)}
-        had_bookmark = "replication_key_value" in former or _PROGRESS in former or any(former.get(_PARTS, {}).values())
+        had_bookmark = any(former.get(name) for name in (_PROGRESS, _NOTES)) or "replication_key_value" in former
+        had_bookmark = had_bookmark or any(former.get(_PARTS, {}).values())
         if had_bookmark:
             parked[current or _UNFILTERED] = former
         self._entry.update(parked.pop(wanted or _UNFILTERED, {}))
@@ -270,7 +271,7 @@ class Bookmark:
             return
         found = (
             "going on from the bookmark kept for them"
-            if self.value is not None or self.progress or self.parts
+            if self.value is not None or self.progress or self.parts or self._entry.get(_NOTES)
             else "starting from start_date"
         )
         logger.warning(

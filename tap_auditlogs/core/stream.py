@@ -7,13 +7,14 @@ import typing as t
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
+from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from typing_extensions import override
 
 from tap_auditlogs.core.errors import StateError
 from tap_auditlogs.core.progress import RecordCounter
-from tap_auditlogs.core.rows import RowShaper, camel_case, without_nul
+from tap_auditlogs.core.rows import ACCOUNT, ACCOUNT_PROPERTY, RowShaper, camel_case, without_nul
 from tap_auditlogs.core.sdk_hooks import PagedStream
 from tap_auditlogs.core.state import Bookmark
 from tap_auditlogs.core.times import format_timestamp, parse_timestamp
@@ -30,6 +31,15 @@ if t.TYPE_CHECKING:
 
 _CLOCK_TOLERANCE = timedelta(days=1)
 """A bookmark follows the vendor's clock; this machine's may be behind it, but not by days."""
+
+
+def _with_account(schema: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    account = th.PropertiesList(ACCOUNT_PROPERTY).to_dict()
+    return {
+        **schema,
+        "properties": {**account["properties"], **schema["properties"]},
+        "required": [*account["required"], *schema.get("required", ())],
+    }
 
 
 class AuditStream(PagedStream, abc.ABC):
@@ -61,8 +71,16 @@ class AuditStream(PagedStream, abc.ABC):
             connection: The vendor's settings and HTTP client, shared by its streams.
         """
         self.connection = connection  # first: a schema may depend on the settings
+        self.account: str | None = connection.settings.get(ACCOUNT)
+        if self.account is not None:
+            vars(self)["schema"] = _with_account(self.schema)  # in place of the property or the class's attribute
         super().__init__(tap)
+        self._name_account_in_key()
         self.failure: TapError | None = None
+
+    def _name_account_in_key(self) -> None:
+        if self.account is not None and ACCOUNT not in self.primary_keys:
+            self.primary_keys = (ACCOUNT, *self.primary_keys)
 
     # What the operator asked for
 
@@ -93,19 +111,22 @@ class AuditStream(PagedStream, abc.ABC):
         return RowShaper(
             self.schema,
             source_name=type(self).source_name,
-            derived=self.derived_properties,
-            primary_key=[name for name in self.primary_keys if name not in self.derived_properties],
+            derived=(ACCOUNT, *self.derived_properties),
+            primary_key=[name for name in self.primary_keys if name not in {ACCOUNT, *self.derived_properties}],
             logger=self.logger,
         )
 
     @override
     def finish_records(self, records: list[Record]) -> list[Record]:
+        if self.account is not None:
+            records = [{ACCOUNT: self.account, **record} for record in records]
         return [without_nul(record) for record in records] if self.config.get("sanitize_nul") else records
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
         # A catalog that asks for FULL_TABLE would make targets delete what the vendor no longer keeps.
         super().apply_catalog(catalog)
+        self._name_account_in_key()  # a catalog may be older than the setting
         self.replication_key = self._bookmarked_key
         self.forced_replication_method = None
 
@@ -121,7 +142,8 @@ class AuditStream(PagedStream, abc.ABC):
     def bookmark(self) -> Bookmark:
         """This stream's bookmark, for the filters now configured."""
         bookmark = Bookmark(self.stream_state, self._bookmarked_key)
-        filters = {name: self.settings[name] for name in self.filter_settings if self.settings.get(name) is not None}
+        settings = (*self.filter_settings, ACCOUNT)
+        filters = {name: self.settings[name] for name in settings if self.settings.get(name) is not None}
         bookmark.apply_filters(filters)
         self.check_bookmark(bookmark)  # `check_state` has not seen one that was put aside
         return bookmark

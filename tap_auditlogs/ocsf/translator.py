@@ -16,6 +16,7 @@ import msgspec
 
 from tap_auditlogs.core.http.response import decode_json
 from tap_auditlogs.core.record_message import RecordMessage
+from tap_auditlogs.core.rows import ACCOUNT
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import ENTITY_MANAGEMENT, OTHER, UNKNOWN, VERSION, Activity, header
 from tap_auditlogs.ocsf.mapping import Event, NotUnderstoodError, Source, Target
@@ -186,6 +187,8 @@ class Translator:
         unmapped = source.unmapped()
         for name in mapping.key:
             unmapped.pop(name, None)  # they make `original_event_uid`
+        account = text_of(unmapped.pop(ACCOUNT, None))
+        event.tenant = event.tenant or account
         if unmapped.get("additional_properties", ...) is None:
             del unmapped["additional_properties"]  # the tap's word for: there are none
         if event.original_uid is None:
@@ -194,9 +197,10 @@ class Translator:
 
     def _event_uid(self, record: Record, key: list[str | None]) -> str:
         mapping = self._mapping
-        if mapping.scope is None:
-            return _uid([mapping.stream, *key])
-        return _uid([mapping.stream, *key, text_of(record.get(mapping.scope))])
+        scope = [] if mapping.scope is None else [text_of(record.get(mapping.scope))]
+        account = text_of(record.get(ACCOUNT))
+        # Unset, it adds nothing; set, it cannot be taken for a part of the key.
+        return _uid([mapping.stream, *key, *scope, *([] if account is None else [ACCOUNT, account])])
 
     def _fallback(self, clean: Record, event_uid: str, extraction: _Extraction | None, reason: str) -> bytes:
         self.counts[False] += 1

@@ -40,7 +40,8 @@ def holds_nul(run: Run) -> bool:
 def test_nul_in_keys_and_values_of_events() -> None:
     with Sandbox(seed=2, vendors=["pigment"], size=5) as sandbox:
         pigment = sandbox.vendor("pigment", PigmentSandbox)
-        pigment.add_event(sandbox.world.now() - timedelta(hours=1), payload={"user\0Id": "a\0b"}, **{"ne\0w": [1]})
+        changes: dict[str, t.Any] = {"payload": {"user\0Id": "a\0b"}, "ne\0w": [1]}
+        pigment.add_event(sandbox.world.now() - timedelta(hours=1), **changes)
         assert holds_nul(sync(sandbox.config))
         run = sync({**sandbox.config, "sanitize_nul": True})
         assert run.exit_code == 0, run.log

@@ -78,7 +78,7 @@ class ReferenceStream(AuditStream, abc.ABC):
         if not isinstance(row, dict):
             raise ProtocolError(f"a row is not an object but {row!a:.60}", advice=_ROW_ADVICE)
         record = self.shaper.shape(row)
-        if missing := [name for name in self.primary_keys if record[name] is None]:
+        if missing := [name for name in self.primary_keys if name in record and record[name] is None]:
             raise ProtocolError(f"a row has no {missing[0]}, part of the key: {row!a:.100}", advice=_ROW_ADVICE)
         return record
 

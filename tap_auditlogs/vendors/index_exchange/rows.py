@@ -8,6 +8,7 @@ from functools import cached_property
 
 from typing_extensions import override
 
+from tap_auditlogs.core.rows import ACCOUNT
 from tap_auditlogs.vendors.index_exchange.batch import BatchFiles
 from tap_auditlogs.vendors.index_exchange.columns import BID_COLUMNS, COLUMNS, row_schema
 from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
@@ -116,7 +117,8 @@ class RowReaderStream(FileReader, abc.ABC):
         return BatchFiles(settings) if settings else None
 
     def _fixed(self, file: ListedFile) -> Record:
-        return {**file_properties(file), "part": file.key.part}
+        account = {} if self.account is None else {ACCOUNT: self.account}
+        return {**account, **file_properties(file), "part": file.key.part}
 
     def _write_row_by_row(self, file: ListedFile, content: t.BinaryIO) -> None:
         log_file = LogFile(content, skip_malformed=self.skips_malformed_rows)
