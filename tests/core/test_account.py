@@ -9,6 +9,7 @@ import pytest
 from auditlogs_sandbox.server import Sandbox
 from tests.faults.runs import sync
 from tests.faults.subjects import SIZE, SUBJECTS, shrink
+from tests.ocsf.mapping import map_record
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +82,22 @@ def test_set_it_is_the_first_property_and_the_first_of_the_key(sandbox: Sandbox)
                 assert next(iter(message["record"].items())) == ("account", "emea")
                 streams.add(message["stream"])
     assert len(streams) > 12
+
+
+def test_audit_events_show_it_as_tenant_where_the_vendor_names_none_and_in_their_uid(sandbox: Sandbox) -> None:
+    plain, emea, apac = (
+        sync(config_of(sandbox, account)).records("cryptolens_object_log") for account in (None, "emea", "apac")
+    )
+    for one, two, three in zip(plain, emea, apac, strict=True):
+        events = [map_record("cryptolens_object_log", record) for record in (one, two, three)]
+        assert [event["tenant"] for event in events] == [None, "emea", "apac"]
+        assert len({event["event_uid"] for event in events}) == 3
+        assert not any("account" in (event["ocsf"].get("unmapped") or {}) for event in events)
+
+
+def test_audit_events_keep_the_tenant_that_the_vendor_names(sandbox: Sandbox) -> None:
+    for stream in ("openx_audit_trail", "pigment_audit_events"):
+        (plain, *_), (emea, *_) = (sync(config_of(sandbox, account)).records(stream) for account in (None, "emea"))
+        event, named = map_record(stream, plain), map_record(stream, emea)
+        assert event["tenant"] == named["tenant"] is not None
+        assert event["event_uid"] != named["event_uid"]
