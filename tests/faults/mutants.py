@@ -1,9 +1,9 @@
 """Deliberately broken taps: each must make an oracle object, or the oracle proves nothing.
 
-By hand: `python -m tests.faults.mutants <name> --config=... [--state=...]` runs the tap with one fault planted.
+By hand: `python -m tests.faults.mutants <name> --config=... [--state=...]` runs the tap with one fault applied.
 """
 
-# ruff: noqa: SLF001 - mutants reach inside
+# ruff: noqa: SLF001 - mutations replace private functions
 
 from __future__ import annotations
 
@@ -40,51 +40,51 @@ from tap_auditlogs.vendors.pigment.window import Window, window_start
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Plant: t.TypeAlias = Callable[[ExitStack], None]
+    Mutation: t.TypeAlias = Callable[[ExitStack], None]
 
 
-def _replace(stack: ExitStack, owner: t.Any, name: str, new: t.Any) -> None:
+def _patch(stack: ExitStack, owner: t.Any, name: str, new: t.Any) -> None:
     stack.enter_context(mock.patch.object(owner, name, new))
 
 
-# What is read, and what the STATE says of it.
+# Reading and bookmarks.
 
 
-def no_look_back(stack: ExitStack) -> None:
-    """Pigment asks from its bookmark on."""
+def no_lookback(stack: ExitStack) -> None:
+    """Pigment requests start at the bookmark."""
     start = window_start
-    _replace(stack, pigment_streams, "window_start", lambda mark, begin, look_back: start(mark, begin, look_back * 0))
+    _patch(stack, pigment_streams, "window_start", lambda mark, begin, look_back: start(mark, begin, look_back * 0))
 
 
 def exclusive_start(stack: ExitStack) -> None:
-    """Pigment takes `>` for `>=`."""
+    """Pigment compares with `>` instead of `>=`."""
     wants = Window.wants
-    _replace(stack, Window, "wants", lambda window, ingested: wants(window, ingested) and ingested != window.start)
+    _patch(stack, Window, "wants", lambda window, ingested: wants(window, ingested) and ingested != window.start)
 
 
-def bookmark_one_too_far(stack: ExitStack) -> None:
-    """Cryptolens' bookmark is the id after the last row's."""
+def bookmark_off_by_one(stack: ExitStack) -> None:
+    """Cryptolens's bookmark is one above the last row's id."""
     advance = Bookmark.advance
 
     def further(bookmark: Bookmark, value: t.Any, **notes: t.Any) -> None:
         advance(bookmark, value + 1 if isinstance(value, int) else value, **notes)
 
-    _replace(stack, Bookmark, "advance", further)
+    _patch(stack, Bookmark, "advance", further)
 
 
-def nothing_settles(stack: ExitStack) -> None:
-    """Cryptolens' young rows are passed at once."""
+def no_settle_time(stack: ExitStack) -> None:
+    """Cryptolens rows younger than `settle_seconds` are read at once."""
     cut = Cutter.cut
 
     def at_once(cutter: Cutter, rows: t.Any, now: float) -> t.Any:
         cutter.settle_seconds = -1e9
         return cut(cutter, rows, now)
 
-    _replace(stack, Cutter, "cut", at_once)
+    _patch(stack, Cutter, "cut", at_once)
 
 
-def state_one_record_early(stack: ExitStack) -> None:
-    """The last record of each page comes after the STATE that covers it."""
+def state_before_last_record(stack: ExitStack) -> None:
+    """The last record of each page is written after the STATE that covers it."""
     write, write_message = MessageWriter.write_records, MessageWriter.write_message
     held: list[tuple[str, t.Any]] = []
 
@@ -98,22 +98,22 @@ def state_one_record_early(stack: ExitStack) -> None:
             stream, record = held.pop()
             write(writer, stream, [record])
 
-    _replace(stack, MessageWriter, "write_records", keep_one)
-    _replace(stack, MessageWriter, "write_message", release)
+    _patch(stack, MessageWriter, "write_records", keep_one)
+    _patch(stack, MessageWriter, "write_message", release)
 
 
-def last_row_of_a_page_lost(stack: ExitStack) -> None:
-    """A page loses its last row."""
+def last_row_of_page_dropped(stack: ExitStack) -> None:
+    """The last row of each page is dropped."""
     write = PagedStream._write_page
 
     def shorter(stream: PagedStream, records: t.Any, *, plain: bool) -> None:
         write(stream, records[:-1], plain=plain)
 
-    _replace(stack, PagedStream, "_write_page", shorter)
+    _patch(stack, PagedStream, "_write_page", shorter)
 
 
-def empty_page_ends(stack: ExitStack) -> None:
-    """A page without rows is taken for the last one, though the vendor says that more follow."""
+def empty_page_ends_stream(stack: ExitStack) -> None:
+    """An empty page ends the stream although the vendor says that more rows follow."""
     count = SafePaginator.count_rows
 
     def finish(paginator: t.Any, rows: int) -> None:
@@ -121,70 +121,70 @@ def empty_page_ends(stack: ExitStack) -> None:
         if not rows:
             paginator.has_more = lambda _response: False
 
-    _replace(stack, SafePaginator, "count_rows", finish)
+    _patch(stack, SafePaginator, "count_rows", finish)
 
 
-def sweeps_without_look_back(stack: ExitStack) -> None:
-    """A sweep asks objects and histories from the bookmark on."""
+def no_sweep_lookback(stack: ExitStack) -> None:
+    """A sweep requests objects and histories from the bookmark on, without look-back."""
     opening = Sweep.opening.__func__  # type: ignore[attr-defined] # a class method has it
 
-    def sharp(kind: type[Sweep], marks: t.Any, rules: t.Any, now: t.Any) -> Sweep:
+    def without_lookback(kind: type[Sweep], marks: t.Any, rules: t.Any, now: t.Any) -> Sweep:
         return t.cast("Sweep", opening(kind, marks, replace(rules, lookback=rules.lookback * 0), now))
 
-    _replace(stack, Sweep, "opening", classmethod(sharp))
+    _patch(stack, Sweep, "opening", classmethod(without_lookback))
 
 
-def sweep_passes_an_object_too_many(stack: ExitStack) -> None:
-    """The progress of a sweep is one object ahead."""
+def sweep_position_too_far(stack: ExitStack) -> None:
+    """The position of a sweep in its state is past objects that were not read."""
     passing = Sweep.passing
 
     def ahead(sweep: Sweep, object_id: int, outcome: t.Any) -> Sweep:
         return passing(sweep, object_id + 7, outcome)
 
-    _replace(stack, Sweep, "passing", ahead)
+    _patch(stack, Sweep, "passing", ahead)
 
 
-def future_row_carries_the_bookmark(stack: ExitStack) -> None:
-    """A row dated ahead of the vendor's clock moves the bookmark to its time."""
+def bookmark_follows_future_row(stack: ExitStack) -> None:
+    """A row dated in the future moves the bookmark to its time."""
     seeing, after_page = Sweep.seeing, Window.after_page
     century = timedelta(days=36_500)
-    _replace(stack, Sweep, "seeing", lambda sweep, moments, now: seeing(sweep, moments, now + century))
-    _replace(
+    _patch(stack, Sweep, "seeing", lambda sweep, moments, now: seeing(sweep, moments, now + century))
+    _patch(
         stack, Window, "after_page", lambda window, times, cursor, now: after_page(window, times, cursor, now + century)
     )
 
 
-def progress_forgotten(stack: ExitStack) -> None:
-    """A window or a sweep that was interrupted starts over."""
-    _replace(stack, Bookmark, "keep_progress", lambda _bookmark, _progress: None)
+def progress_not_kept(stack: ExitStack) -> None:
+    """An interrupted window or sweep starts over."""
+    _patch(stack, Bookmark, "keep_progress", lambda _bookmark, _progress: None)
 
 
-# What is written.
+# Writing.
 
 
 def _last_changed(stack: ExitStack, change: Callable[[t.Any], list[t.Any]]) -> None:
-    """Let something else stand for the last of the records that are written at once."""
+    """Replace the last record of each batch."""
     write = MessageWriter.write_records
 
     def changed(writer: MessageWriter, stream: str, records: t.Any) -> None:
         *others, last = records
         write(writer, stream, [*others, *change(last)])
 
-    _replace(stack, MessageWriter, "write_records", changed)
+    _patch(stack, MessageWriter, "write_records", changed)
 
 
-def invented_record(stack: ExitStack) -> None:
-    """Pigment has a record that the vendor has not."""
+def extra_record(stack: ExitStack) -> None:
+    """Pigment writes a record that the vendor does not have."""
     _last_changed(stack, lambda last: [last, {**last, "event_id": "of nothing"}])
 
 
 def wrong_type(stack: ExitStack) -> None:
-    """Pigment's `event_type` is a number at times."""
+    """One record of each batch has a number as `event_type`."""
     _last_changed(stack, lambda last: [{**last, "event_type": 7}])
 
 
-def schema_too_late(stack: ExitStack) -> None:
-    """The SCHEMA comes after the first page of its records."""
+def schema_after_records(stack: ExitStack) -> None:
+    """The SCHEMA is written after the first page of records."""
     write, write_message = MessageWriter.write_records, MessageWriter.write_message
     held: list[t.Any] = []
 
@@ -199,23 +199,23 @@ def schema_too_late(stack: ExitStack) -> None:
         while held:
             write_message(writer, held.pop())
 
-    _replace(stack, MessageWriter, "write_message", hold)
-    _replace(stack, MessageWriter, "write_records", release)
+    _patch(stack, MessageWriter, "write_message", hold)
+    _patch(stack, MessageWriter, "write_records", release)
 
 
 # Files.
 
 
-def no_md5(stack: ExitStack) -> None:
-    """A file's bytes are believed."""
+def md5_not_checked(stack: ExitStack) -> None:
+    """The md5 of a file is not checked."""
 
-    class Believing(download._Sink):
-        md5 = type("", (), {"__get__": lambda *_: _Anything()})()
+    class Unchecked(download._Sink):
+        md5 = type("", (), {"__get__": lambda *_: _EqualsAnything()})()
 
-    _replace(stack, download, "_Sink", Believing)
+    _patch(stack, download, "_Sink", Unchecked)
 
 
-class _Anything:
+class _EqualsAnything:
     def __eq__(self, other: object) -> bool:
         return True
 
@@ -223,39 +223,39 @@ class _Anything:
         return 0
 
 
-def manifest_by_hour(stack: ExitStack) -> None:
-    """An hour that was read is read, whatever its md5 is now."""
-    _replace(stack, Manifest, "done", lambda manifest, key, _md5: manifest.begun(key))
+def manifest_ignores_md5(stack: ExitStack) -> None:
+    """A file that was read once is not read again when its md5 changes."""
+    _patch(stack, Manifest, "done", lambda manifest, key, _md5: manifest.begun(key))
 
 
-# Ends, waits, secrets, hosts.
+# Exit codes, waits, secrets and hosts.
 
 
-def errors_swallowed(stack: ExitStack) -> None:
-    """A stream that failed counts as complete."""
+def stream_error_ignored(stack: ExitStack) -> None:
+    """A failed stream counts as complete."""
     sync = run_module._sync
 
-    def silent(stream: t.Any) -> None:
+    def ignoring_errors(stream: t.Any) -> None:
         sync(stream)
 
-    _replace(stack, run_module, "_sync", silent)
+    _patch(stack, run_module, "_sync", ignoring_errors)
 
 
-def answers_without_rows_are_the_end(stack: ExitStack) -> None:
-    """What is no page counts as an empty one."""
-    _replace(stack, LogStream, "_raw_rows", lambda _stream, response: response.json().get("logs", []))
+def missing_rows_read_as_empty(stack: ExitStack) -> None:
+    """A response without rows counts as an empty page."""
+    _patch(stack, LogStream, "_raw_rows", lambda _stream, response: response.json().get("logs", []))
 
 
-def impatient(stack: ExitStack) -> None:
-    """A wait that the vendor asks for is not waited."""
-    _replace(stack, RetryBudget, "_wait_after", lambda _budget, _error: 0.5)
+def retry_after_ignored(stack: ExitStack) -> None:
+    """Retry-After is ignored."""
+    _patch(stack, RetryBudget, "_wait_after", lambda _budget, _error: 0.5)
 
 
 def follows_redirects(stack: ExitStack) -> None:
     """Redirects are followed."""
     exchange = HttpClient._exchange
 
-    def anywhere(client: t.Any, prepared: t.Any, where: str, read_body: t.Any) -> t.Any:
+    def following(client: t.Any, prepared: t.Any, where: str, read_body: t.Any) -> t.Any:
         session = client._session
         send = session.send
         session.get_redirect_target = lambda response: response.headers.get("Location")
@@ -265,80 +265,86 @@ def follows_redirects(stack: ExitStack) -> None:
         finally:
             session.send = send
 
-    _replace(stack, HttpClient, "_exchange", anywhere)
+    _patch(stack, HttpClient, "_exchange", following)
 
 
-def secrets_shown(stack: ExitStack) -> None:
-    """Nothing is masked."""
-    _replace(stack, Redactor, "__call__", lambda _redactor, text: text)
+def secrets_not_masked(stack: ExitStack) -> None:
+    """Secrets are not masked in logs."""
+    _patch(stack, Redactor, "__call__", lambda _redactor, text: text)
 
 
-def secrets_in_a_file(stack: ExitStack) -> None:
-    """What was sent is kept in a temporary file."""
+def secrets_in_temporary_file(stack: ExitStack) -> None:
+    """Request headers are written to a temporary file."""
     exchange = HttpClient._exchange
 
-    def noted(client: t.Any, prepared: t.Any, where: str, read_body: t.Any) -> t.Any:
+    def writing_headers(client: t.Any, prepared: t.Any, where: str, read_body: t.Any) -> t.Any:
         with tempfile.NamedTemporaryFile("w", delete=False) as notes:
             notes.write(str(prepared.headers))
         return exchange(client, prepared, where, read_body)
 
-    _replace(stack, HttpClient, "_exchange", noted)
+    _patch(stack, HttpClient, "_exchange", writing_headers)
 
 
-def no_throttle(stack: ExitStack) -> None:
-    """Requests are sent as fast as they can be."""
-    _replace(stack, Throttle, "wait", lambda _throttle: None)
+def no_rate_limit(stack: ExitStack) -> None:
+    """Requests are not rate limited."""
+    _patch(stack, Throttle, "wait", lambda _throttle: None)
 
 
 def unknown_fields_dropped(stack: ExitStack) -> None:
-    """What the schema does not know is left out."""
+    """Fields that are not in the schema are dropped."""
     shape = RowShaper.shape
 
-    def known(shaper: RowShaper, row: t.Any) -> t.Any:
+    def without_unknown(shaper: RowShaper, row: t.Any) -> t.Any:
         return {**shape(shaper, row), "additional_properties": None}
 
-    _replace(stack, RowShaper, "shape", known)
+    _patch(stack, RowShaper, "shape", without_unknown)
 
 
-def ends_well_on_signals(stack: ExitStack) -> None:
-    """SIGTERM ends the run with 0, as the SDK does."""
+def exit_code_0_on_signal(stack: ExitStack) -> None:
+    """SIGTERM ends the run with exit code 0."""
     end = os._exit
-    _replace(stack, os, "_exit", lambda _code: end(0))
+    _patch(stack, os, "_exit", lambda _code: end(0))
 
 
-def chatty(stack: ExitStack) -> None:
-    """A library prints."""
+def prints_to_stdout(stack: ExitStack) -> None:
+    """A progress bar is printed to standard output."""
     run = run_module._sync_streams
 
-    def noisy(*arguments: t.Any) -> int:
+    def printing(*arguments: t.Any) -> int:
         sys.stdout.write("100%|##########|\n")
         sys.stdout.flush()
         return run(*arguments)
 
-    _replace(stack, run_module, "_sync_streams", noisy)
+    _patch(stack, run_module, "_sync_streams", printing)
 
 
-def state_not_understood_is_none(stack: ExitStack) -> None:
-    """A state that cannot be understood is taken for no state."""
-    _replace(stack, tap_module, "parse_state", lambda _text: {})
+def invalid_state_ignored(stack: ExitStack) -> None:
+    """An invalid state counts as no state."""
+    _patch(stack, tap_module, "parse_state", lambda _text: {})
 
 
-MUTANTS: dict[str, Plant] = {
-    plant.__name__: plant
-    for plant in (
-        *(no_look_back, exclusive_start, bookmark_one_too_far, nothing_settles, state_one_record_early),
-        *(last_row_of_a_page_lost, empty_page_ends, sweeps_without_look_back, sweep_passes_an_object_too_many),
-        *(future_row_carries_the_bookmark, no_md5, manifest_by_hour, errors_swallowed),
-        *(answers_without_rows_are_the_end, impatient, follows_redirects, secrets_shown, unknown_fields_dropped),
-        *(ends_well_on_signals, chatty, state_not_understood_is_none, progress_forgotten, invented_record),
-        *(wrong_type, schema_too_late, secrets_in_a_file, no_throttle),
+MUTANTS: dict[str, Mutation] = {
+    mutation.__name__: mutation
+    for mutation in (
+        *(no_lookback, exclusive_start, bookmark_off_by_one, no_settle_time, state_before_last_record),
+        *(last_row_of_page_dropped, empty_page_ends_stream, no_sweep_lookback, sweep_position_too_far),
+        *(bookmark_follows_future_row, md5_not_checked, manifest_ignores_md5, stream_error_ignored),
+        *(
+            missing_rows_read_as_empty,
+            retry_after_ignored,
+            follows_redirects,
+            secrets_not_masked,
+            unknown_fields_dropped,
+        ),
+        *(exit_code_0_on_signal, prints_to_stdout, invalid_state_ignored, progress_not_kept, extra_record),
+        *(wrong_type, schema_after_records, secrets_in_temporary_file, no_rate_limit),
     )
 }
 
 
 @contextmanager
-def planted(name: str) -> Iterator[None]:
-    """Break the tap while the block runs."""
+def applied(name: str) -> Iterator[None]:
+    """Break the tap within the block."""
     with ExitStack() as stack:
         MUTANTS[name](stack)
         yield
@@ -348,7 +354,7 @@ def main() -> None:
     """Run a broken tap."""
     name = sys.argv.pop(1)
     interrupts.install()
-    with planted(name):
+    with applied(name):
         TapAuditLogs.cli()
 
 

@@ -20,7 +20,7 @@ from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.openx import OpenxSandbox
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 from tests.faults import oracles
-from tests.faults.mutants import MUTANTS, planted
+from tests.faults.mutants import MUTANTS, applied
 from tests.faults.proxy import Stranger, rewritten, status
 from tests.faults.runs import sync
 from tests.faults.subjects import SUBJECTS
@@ -231,51 +231,51 @@ def new_field(stage: Stage) -> list[str]:
 
 
 TRIALS: dict[str, tuple[str, Trial]] = {
-    "no_look_back": ("pigment", late_event),
+    "no_lookback": ("pigment", late_event),
     "exclusive_start": ("pigment", tie_with_the_bookmark),
-    "bookmark_one_too_far": ("cryptolens", next_id_follows),
-    "nothing_settles": ("cryptolens", committed_late),
-    "empty_page_ends": ("pigment", empty_page_between),
-    "sweeps_without_look_back": ("openx", late_change),
-    "future_row_carries_the_bookmark": ("pigment", change_of_the_year_2099),
-    "no_md5": ("index_exchange", another_file_comes),
-    "manifest_by_hour": ("index_exchange", published_again),
-    "errors_swallowed": ("cryptolens", outage),
-    "answers_without_rows_are_the_end": ("cryptolens", no_page),
-    "impatient": ("pigment", throttled),
+    "bookmark_off_by_one": ("cryptolens", next_id_follows),
+    "no_settle_time": ("cryptolens", committed_late),
+    "empty_page_ends_stream": ("pigment", empty_page_between),
+    "no_sweep_lookback": ("openx", late_change),
+    "bookmark_follows_future_row": ("pigment", change_of_the_year_2099),
+    "md5_not_checked": ("index_exchange", another_file_comes),
+    "manifest_ignores_md5": ("index_exchange", published_again),
+    "stream_error_ignored": ("cryptolens", outage),
+    "missing_rows_read_as_empty": ("cryptolens", no_page),
+    "retry_after_ignored": ("pigment", throttled),
     "follows_redirects": ("cryptolens", redirected),
-    "secrets_shown": ("cryptolens", echoed),
+    "secrets_not_masked": ("cryptolens", echoed),
     "unknown_fields_dropped": ("pigment", new_field),
-    "chatty": ("pigment", lines_of_a_run),
-    "invented_record": ("pigment", plain_run),
+    "prints_to_stdout": ("pigment", lines_of_a_run),
+    "extra_record": ("pigment", plain_run),
     "wrong_type": ("pigment", lines_of_a_run),
-    "schema_too_late": ("pigment", lines_of_a_run),
-    "secrets_in_a_file": ("pigment", temporary_files),
+    "schema_after_records": ("pigment", lines_of_a_run),
+    "secrets_in_temporary_file": ("pigment", temporary_files),
 }
 OBJECTIONS = {
-    "invented_record": "records are of no row",
+    "extra_record": "records are of no row",
     "wrong_type": "7 is not of type 'string'",
-    "schema_too_late": "before its SCHEMA",
-    "secrets_in_a_file": "a secret is in the file",
-    "progress_forgotten": "repeated",
-    "no_throttle": "requests within",
+    "schema_after_records": "before its SCHEMA",
+    "secrets_in_temporary_file": "a secret is in the file",
+    "progress_not_kept": "repeated",
+    "no_rate_limit": "requests within",
 }
 """What an oracle says, where another one of the same trial, or another branch of it, could object in its place."""
 SEVERAL_VENDORS: dict[str, tuple[Trial, tuple[str, ...]]] = {
-    "progress_forgotten": (left_half_way, ("pigment", "openx", "xandr")),
-    "no_throttle": (paced, ("pigment", "xandr")),
+    "progress_not_kept": (left_half_way, ("pigment", "openx", "xandr")),
+    "no_rate_limit": (paced, ("pigment", "xandr")),
 }
 ON_PLAIN_RUNS = {
-    "state_one_record_early": ("pigment", "cryptolens", "openx", "xandr"),
-    "last_row_of_a_page_lost": ("pigment", "cryptolens", "openx", "xandr", "index_exchange"),
-    "sweep_passes_an_object_too_many": ("openx", "xandr"),
+    "state_before_last_record": ("pigment", "cryptolens", "openx", "xandr"),
+    "last_row_of_page_dropped": ("pigment", "cryptolens", "openx", "xandr", "index_exchange"),
+    "sweep_position_too_far": ("openx", "xandr"),
 }
 ALL_TRIALS: list[tuple[str, str, Trial]] = [
     *((name, vendor, trial) for name, (vendor, trial) in TRIALS.items()),
     *((name, vendor, plain_run) for name, names in ON_PLAIN_RUNS.items() for vendor in names),
     *((name, vendor, trial) for name, (trial, names) in SEVERAL_VENDORS.items() for vendor in names),
 ]
-BY_PROCESS = ("ends_well_on_signals", "state_not_understood_is_none")
+BY_PROCESS = ("exit_code_0_on_signal", "invalid_state_ignored")
 
 
 @pytest.mark.parametrize(("mutant", "vendor", "trial"), ALL_TRIALS, ids=_named)
@@ -287,7 +287,7 @@ def test_an_oracle_objects_to_the_mutant(
     mutant: str,
     trial: Trial,
 ) -> None:
-    with planted(mutant):
+    with applied(mutant):
         objections = trial(Stage(sandbox, proxy, clock, waits))
     assert [objection for objection in objections if OBJECTIONS.get(mutant, "") in objection]
 
@@ -311,14 +311,14 @@ def test_a_mutant_of_the_process_ends_well_where_the_tap_would_not(
     """The tap itself ends with 143 and with 1: see `test_ends` and `test_state_files`."""
     config = proxy.in_front(sandbox.config)
     command = [sys.executable, "-m", "tests.faults.mutants", mutant, f"--config={tap_runner.file(config)}"]
-    if mutant == "ends_well_on_signals":
+    if mutant == "exit_code_0_on_signal":
         proxy.strike(status(503, {"Retry-After": "60"}))
     else:
         command.append(f"--state={tap_runner.file('[]')}")
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
     ) as process:
-        if mutant == "ends_well_on_signals":
+        if mutant == "exit_code_0_on_signal":
             assert process.stderr is not None
             next(line for line in process.stderr if b"Trying again" in line)
             process.send_signal(signal.SIGTERM)
