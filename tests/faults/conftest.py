@@ -5,7 +5,7 @@ import typing as t
 import pytest
 
 from auditlogs_sandbox.server import Sandbox
-from tests.faults.proxy import FaultProxy, Stranger
+from tests.faults.proxy import FaultProxy, OtherHost
 from tests.faults.subjects import SIZE, SUBJECTS, Subject, shrink
 
 if t.TYPE_CHECKING:
@@ -38,7 +38,7 @@ def sandbox(subject: Subject, clock: Clock) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def everybody() -> Iterator[Sandbox]:
+def all_vendors() -> Iterator[Sandbox]:
     """All five vendors with small accounts."""
     with Sandbox(seed=6, size=SIZE) as running:
         shrink(running, SUBJECTS.values())
@@ -58,9 +58,9 @@ def proxy(sandbox: Sandbox) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def stranger() -> Iterator[Stranger]:
+def other_host() -> Iterator[OtherHost]:
     """Somebody else's host."""
-    with Stranger() as running:
+    with OtherHost() as running:
         yield running
 
 

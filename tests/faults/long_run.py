@@ -51,7 +51,7 @@ def run_killed(ledger: Ledger, runner: TapRunner, start: Seen, chance: Random) -
             running[0].kill()
 
     if by_request:
-        ledger.proxy.strike(after(kill), skip=chance.randrange(SUBJECTS[ledger.name].pages + 3))
+        ledger.proxy.inject(after(kill), skip=chance.randrange(SUBJECTS[ledger.name].pages + 3))
     config = {**ledger.config, "max_retry_wait_seconds": 0}
     with runner.start(config=config, state=start.state) as process:
         running.append(process)
@@ -78,12 +78,12 @@ def round_of_kills(name: str, seed: int, runner: TapRunner) -> Figures:
                 ledger.happen(chance)
             ledger.wait(chance.choice([1, 60, 600, 4000]))
             if chance.random() < 0.3:
-                ledger.proxy.strike(FAULTS[chance.choice(sorted(FAULTS))], skip=chance.randrange(10), times=1)
+                ledger.proxy.inject(FAULTS[chance.choice(sorted(FAULTS))], skip=chance.randrange(10), times=1)
             if chance.random() < 0.2:
                 at = chance.choice(ledger.seen)
                 old += 1
             code, stdout = run_killed(ledger, runner, at, chance)
-            ledger.proxy.calm()
+            ledger.proxy.clear_faults()
             kills += code == -signal.SIGKILL
             ended += code in {0, 1}
             if code not in {0, 1, -signal.SIGKILL}:

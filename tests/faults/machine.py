@@ -35,12 +35,12 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.openx import OpenxSandbox
     from auditlogs_sandbox.vendors.pigment import PigmentSandbox
     from auditlogs_sandbox.vendors.xandr import XandrSandbox
-    from tests.faults.proxy import Act
+    from tests.faults.proxy import Action
 
 LONG_AGO = timedelta(days=40)
 """So far behind is the sandbox's clock at first: a bookmark ahead of this machine's clock would be refused."""
 
-FAULTS: dict[str, Act] = {
+FAULTS: dict[str, Action] = {
     "503": status(503),
     "401": status(401),
     "reset": RESET,
@@ -159,7 +159,7 @@ class Ledger:
         A sweep goes on where it was left, so what changed meanwhile in an object that it had passed comes with the
         next run.
         """
-        self.proxy.calm()
+        self.proxy.clear_faults()
         exit_code, stdout, log = self.run(start)
         if exit_code != 0:
             return [f"exit code {exit_code}: {log[-400:]}"]
@@ -283,11 +283,11 @@ class TapMachine(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from(sorted(FAULTS)), skip=st.integers(0, 12), lasting=st.booleans())
     def something_breaks(self, fault: str, skip: int, lasting: bool) -> None:
-        self.ledger.proxy.strike(FAULTS[fault], skip=skip, times=None if lasting else 2)
+        self.ledger.proxy.inject(FAULTS[fault], skip=skip, times=None if lasting else 2)
 
     @rule()
     def all_is_mended(self) -> None:
-        self.ledger.proxy.calm()
+        self.ledger.proxy.clear_faults()
 
     @rule(share=st.floats(0, 1))
     def a_run_is_killed(self, share: float) -> None:

@@ -98,7 +98,7 @@ def missing(wanted: Keys, written: Keys) -> list[str]:
     ]
 
 
-def strangers(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
+def unknown_records(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
     """Nothing is written that no vendor ever had; but for the last records of parts that are gone."""
     known = true_keys(truth)
     return [
@@ -112,7 +112,7 @@ def strangers(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
 # STATE never ahead of the records before it.
 
 
-def overclaims(truth: Truth, messages: Sequence[Message], before: Keys | None = None) -> list[str]:
+def premature_states(truth: Truth, messages: Sequence[Message], before: Keys | None = None) -> list[str]:
     """On every prefix of the output, what its last STATE covers has been written before.
 
     Args:
@@ -129,11 +129,13 @@ def overclaims(truth: Truth, messages: Sequence[Message], before: Keys | None = 
         if message["type"] == "RECORD":
             written.setdefault(message["stream"], set()).add(record_key(message["stream"], message["record"]))
         elif message["type"] == "STATE":
-            faults += [f"line {number}: {fault}" for fault in missing(claimed(truth, message["value"]), written)]
+            faults += [
+                f"line {number}: {fault}" for fault in missing(covered_by_state(truth, message["value"]), written)
+            ]
     return faults
 
 
-def claimed(truth: Truth, state: State) -> Keys:
+def covered_by_state(truth: Truth, state: State) -> Keys:
     """Give the rows that a state says have been written.
 
     A Pigment cursor is opaque and claims nothing here; restarting from each state shows whether it is true.
@@ -141,7 +143,7 @@ def claimed(truth: Truth, state: State) -> Keys:
     keys: Keys = {}
     for stream in state["bookmarks"]:
         entry = entry_of(state, stream)
-        for name, covers in _CLAIMS.items():
+        for name, covers in _COVERED.items():
             if stream.startswith(name):
                 for of_stream, row in covers(stream, entry, truth):
                     keys.setdefault(of_stream, set()).add(row_key(of_stream, row))
@@ -154,25 +156,25 @@ def moment(text: str) -> datetime:
     return read_time if read_time.tzinfo is not None else read_time.replace(tzinfo=UTC)
 
 
-_Claim: t.TypeAlias = "Iterator[tuple[str, Row]]"
+_CoveredRows: t.TypeAlias = "Iterator[tuple[str, Row]]"
 
 
-def _pigment(stream: str, entry: Row, truth: Truth) -> _Claim:
+def _pigment(stream: str, entry: Row, truth: Truth) -> _CoveredRows:
     if (value := entry.get("replication_key_value")) is not None:
         for row in truth[stream]:
             if moment(row["ingestionTimestamp"]) <= moment(value):
                 yield stream, row
 
 
-def _cryptolens(stream: str, entry: Row, truth: Truth) -> _Claim:
+def _cryptolens(stream: str, entry: Row, truth: Truth) -> _CoveredRows:
     if (value := entry.get("replication_key_value")) is not None:
         for row in truth[stream]:
             if row["id"] <= value:
                 yield stream, row
 
 
-def _swept(kind: str, identifier: str, time: str) -> Callable[[str, Row, Truth], _Claim]:
-    def covers(stream: str, entry: Row, truth: Truth) -> _Claim:
+def _swept(kind: str, identifier: str, time: str) -> Callable[[str, Row, Truth], _CoveredRows]:
+    def covers(stream: str, entry: Row, truth: Truth) -> _CoveredRows:
         for name, part in entry.get("parts", {}).items():
             reached = max(
                 filter(None, (part.get("replication_key_value"), part.get("notes", {}).get("full_scan"))), default=None
@@ -202,7 +204,7 @@ _FILE_STREAMS = {
 }
 
 
-def _index_exchange(_stream: str, entry: Row, truth: Truth) -> _Claim:
+def _index_exchange(_stream: str, entry: Row, truth: Truth) -> _CoveredRows:
     for group, hours in entry.get("notes", {}).get("manifest", {}).items():
         rows_stream = f"index_exchange_{group.partition('/')[0]}"
         for words in hours.values():
@@ -213,7 +215,7 @@ def _index_exchange(_stream: str, entry: Row, truth: Truth) -> _Claim:
                     yield from ((stream, row) for row in truth[stream] if row[column].startswith(md5))
 
 
-_CLAIMS = {
+_COVERED = {
     "pigment_": _pigment,
     "cryptolens_": _cryptolens,
     "openx_": _swept("obj_type", "obj_id", "timestamp"),
@@ -318,7 +320,7 @@ def _look_back_start(entry: Row, part: str | None, look_back: timedelta) -> date
 # How a run ends.
 
 
-def wrong_end(
+def wrong_exit(
     truth: Truth, exit_code: int, messages: Sequence[Message], log: str, before: Keys | None = None
 ) -> list[str]:
     """Exit code 0 means that all is there; 1 comes with a summary that names what failed and no traceback."""

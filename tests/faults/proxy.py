@@ -1,4 +1,4 @@
-"""A proxy on real sockets in front of the sandbox, which strikes where a test says; a host that must hear nothing."""
+"""A proxy on real sockets in front of the sandbox, which faults where a test says; a host that must hear nothing."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Reply:
         return self.head(("Content-Length", str(len(self.body)))) + self.body
 
 
-Act: t.TypeAlias = "Callable[[Talk, Callable[[], Reply]], None]"
+Action: t.TypeAlias = "Callable[[Talk, Callable[[], Reply]], None]"
 
 
 @dataclass
-class Strike:
+class InjectedFault:
     """Which requests are met, and what then happens.
 
     Attributes:
@@ -56,13 +56,13 @@ class Strike:
         hits: How many requests were met, those let pass included.
     """
 
-    act: Act
+    act: Action
     path: str = ""
     skip: int = 0
     times: int | None = None
     hits: int = field(default=0, init=False)
 
-    def is_due(self, target: str) -> bool:
+    def applies_to(self, target: str) -> bool:
         if self.path not in target:
             return False
         self.hits += 1
@@ -94,10 +94,10 @@ class _Host:
 
 
 class FaultProxy(_Host):
-    """Passes every request on to a server, and the answer back, as long as no strike meets it.
+    """Passes every request on to a server, and the answer back, as long as no fault meets it.
 
     Attributes:
-        strikes: What goes wrong; the first that is due counts.
+        faults: What goes wrong; the first that is due counts.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -109,19 +109,19 @@ class FaultProxy(_Host):
         super().__init__(RawServer(self._answer))
         self._upstream = upstream
         self._lock = threading.Lock()
-        self.strikes: list[Strike] = []
+        self.faults: list[InjectedFault] = []
 
-    def strike(self, act: Act, path: str = "", *, skip: int = 0, times: int | None = None) -> Strike:
+    def inject(self, act: Action, path: str = "", *, skip: int = 0, times: int | None = None) -> InjectedFault:
         """Let something go wrong from now on."""
-        added = Strike(act, path, skip, times)
+        added = InjectedFault(act, path, skip, times)
         with self._lock:
-            self.strikes.append(added)
+            self.faults.append(added)
         return added
 
-    def calm(self) -> None:
-        """End all strikes."""
+    def clear_faults(self) -> None:
+        """End all faults."""
         with self._lock:
-            self.strikes.clear()
+            self.faults.clear()
 
     def in_front(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
         """Give a configuration whose URLs lead here instead of to the server behind."""
@@ -130,7 +130,7 @@ class FaultProxy(_Host):
 
     def _answer(self, talk: Talk) -> None:
         with self._lock:
-            act = next((strike.act for strike in self.strikes if strike.is_due(talk.request.target)), passed)
+            act = next((fault.act for fault in self.faults if fault.applies_to(talk.request.target)), passed_on)
         act(talk, lambda: self._ask(talk.request))
 
     def _ask(self, request: Received) -> Reply:
@@ -147,37 +147,37 @@ class FaultProxy(_Host):
 # What can happen to a request.
 
 
-def passed(talk: Talk, ask: Callable[[], Reply]) -> None:
+def passed_on(talk: Talk, ask: Callable[[], Reply]) -> None:
     """Nothing happens."""
     talk.send(ask().whole())
 
 
-def instead(other: Answer) -> Act:
+def answered_with(other: Answer) -> Action:
     """Answer something else; the server behind hears nothing."""
     return lambda talk, _ask: other(talk)
 
 
-def status(code: int, headers: dict[str, str] | None = None, body: bytes | str = '{"error": "made up"}') -> Act:
+def status(code: int, headers: dict[str, str] | None = None, body: bytes | str = '{"error": "made up"}') -> Action:
     """Answer with a status."""
-    return instead(answer(body, code, headers))
+    return answered_with(answer(body, code, headers))
 
 
-def html() -> Act:
+def html() -> Action:
     """Answer with a login page and status 200."""
-    return instead(answer("<html><title>Sign in</title></html>", headers={"Content-Type": "text/html"}))
+    return answered_with(answer("<html><title>Sign in</title></html>", headers={"Content-Type": "text/html"}))
 
 
-def after(happening: Callable[[], object]) -> Act:
+def after(happening: Callable[[], object]) -> Action:
     """Let something happen before the server behind is asked, such as new rows or a kill."""
 
     def act(talk: Talk, ask: Callable[[], Reply]) -> None:
         happening()
-        passed(talk, ask)
+        passed_on(talk, ask)
 
     return act
 
 
-def rewritten(change: Rewrite) -> Act:
+def rewritten(change: Rewrite) -> Action:
     """Pass the answer on with another JSON body."""
 
     def act(talk: Talk, ask: Callable[[], Reply]) -> None:
@@ -230,16 +230,16 @@ def reset_inside(talk: Talk, ask: Callable[[], Reply]) -> None:
     reset(reply.head(("Content-Length", str(len(reply.body)))) + _half(reply.body))(talk)
 
 
-def dripped(talk: Talk, ask: Callable[[], Reply]) -> None:
+def sent_slowly(talk: Talk, ask: Callable[[], Reply]) -> None:
     """A body that never ends, a byte at a time."""
     drip(ask().head(("Content-Length", "1000000")), b" ", every=0.02)(talk)
 
 
-RESET: Act = instead(reset())
-CLOSED: Act = instead(raw())
-SILENT: Act = instead(hang)
+RESET: Action = answered_with(reset())
+CLOSED: Action = answered_with(raw())
+SILENT: Action = answered_with(hang)
 
-CUTS: dict[str, Act] = {
+CUTS: dict[str, Action] = {
     "D7-reset": RESET,
     "D7-closed": CLOSED,
     "D7-reset-inside": reset_inside,
@@ -252,7 +252,7 @@ CUTS: dict[str, Act] = {
 """Answers that break off, by the number in the catalogue."""
 
 
-class Stranger(_Host):
+class OtherHost(_Host):
     """A host of somebody else, that answers everything with 200 and remembers what it was told."""
 
     def __init__(self, body: str = "{}") -> None:
@@ -262,7 +262,7 @@ class Stranger(_Host):
     def url(self) -> str:
         return self._server.url
 
-    def allures(self, code: int) -> Act:
+    def redirect_here(self, code: int) -> Action:
         """Redirect here, with the path and the query of the request."""
 
         def act(talk: Talk, _ask: Callable[[], Reply]) -> None:

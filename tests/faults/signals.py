@@ -88,7 +88,7 @@ class Trials:
         seen = oracles.read(stdout)
         if any(message["type"] == "RECORD" for message in seen) and seen[-1]["type"] != "STATE":
             yield "the last message is no STATE"
-        yield from oracles.overclaims(self._truth, seen)
+        yield from oracles.premature_states(self._truth, seen)
         states = [message["value"] for message in seen if message["type"] == "STATE"]
         again = sync(self._sandbox.config, states[-1] if states else None)
         yield from oracles.gaps(self._truth, seen, again.messages)

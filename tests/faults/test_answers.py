@@ -15,13 +15,13 @@ from tap_auditlogs.vendors.pigment import client as pigment_client
 from tap_auditlogs.vendors.xandr import client as xandr_client
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, every_vendor_with_tokens, vendors
-from tests.faults.proxy import CUTS, SILENT, after, dripped, html, rewritten, status
+from tests.faults.proxy import CUTS, SILENT, after, sent_slowly, html, rewritten, status
 from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from tests.end_to_end.tap_runs import Clock, Run
-    from tests.faults.proxy import Act, FaultProxy
+    from tests.faults.proxy import Action, FaultProxy
     from tests.faults.subjects import Subject
 
 Config: t.TypeAlias = "dict[str, t.Any]"
@@ -41,8 +41,8 @@ def check_failed(truth: oracles.Truth, run: Run) -> None:
     """A run that failed says so, and covers nothing that it has not written."""
     assert run.exit_code == 1
     assert oracles.singer_faults(run.stdout) == []
-    assert oracles.wrong_end(truth, run.exit_code, run.messages, run.log) == []
-    assert oracles.overclaims(truth, run.messages) == []
+    assert oracles.wrong_exit(truth, run.exit_code, run.messages, run.log) == []
+    assert oracles.premature_states(truth, run.messages) == []
 
 
 @case("D4")
@@ -57,12 +57,12 @@ def check_failed(truth: oracles.Truth, run: Run) -> None:
 def test_d4_to_d12_what_breaks_twice_is_read_whole(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], fault: str
 ) -> None:
-    act: Act = PASSING[fault]
-    proxy.strike(act, subject.page, skip=1, times=2)
+    act: Action = PASSING[fault]
+    proxy.inject(act, subject.page, skip=1, times=2)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
-    assert oracles.strangers(sandbox.truth(), run.messages) == []
+    assert oracles.unknown_records(sandbox.truth(), run.messages) == []
     assert len(waits) == 2
 
 
@@ -74,8 +74,8 @@ def test_d4_to_d12_what_breaks_twice_is_read_whole(
 def test_d5_what_stays_broken_ends_within_the_budget(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], fault: str
 ) -> None:
-    act: Act = PASSING[fault]
-    proxy.strike(act, subject.page, skip=1)
+    act: Action = PASSING[fault]
+    proxy.inject(act, subject.page, skip=1)
     run = sync({**config, "max_retry_wait_seconds": 20})
     check_failed(sandbox.truth(), run)
     assert waits
@@ -91,7 +91,7 @@ def test_a4_what_is_no_page_is_never_the_end(
 ) -> None:
     if (subject.name, body) == ("openx", "array"):
         pytest.skip("an early sample of the vendor's is a bare array: an empty one is a page without rows")
-    proxy.strike(status(200, body=NO_PAGES[body]), subject.page, skip=1)
+    proxy.inject(status(200, body=NO_PAGES[body]), subject.page, skip=1)
     check_failed(sandbox.truth(), sync(config))
 
 
@@ -100,7 +100,7 @@ def test_a4_what_is_no_page_is_never_the_end(
 def test_d10_an_error_with_status_200_is_an_error(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject
 ) -> None:
-    proxy.strike(rewritten(lambda _body: subject.error), subject.page, skip=2)
+    proxy.inject(rewritten(lambda _body: subject.error), subject.page, skip=2)
     check_failed(sandbox.truth(), sync(config))
 
 
@@ -112,7 +112,7 @@ def test_d10_an_error_with_status_200_is_an_error(
 def test_d1_a_wait_asked_for_is_waited(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float]
 ) -> None:
-    proxy.strike(status(429, {"Retry-After": "7"}), subject.page, skip=1, times=1)
+    proxy.inject(status(429, {"Retry-After": "7"}), subject.page, skip=1, times=1)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.too_short_waits(waits, asked=7) == []
@@ -125,13 +125,13 @@ def test_d1_a_wait_asked_for_is_waited(
 def test_e6_a_login_waits_as_long_as_it_is_asked(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float]
 ) -> None:
-    proxy.strike(status(429, {"Retry-After": "7"}), subject.login or "", times=1)
+    proxy.inject(status(429, {"Retry-After": "7"}), subject.login or "", times=1)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.too_short_waits(waits, asked=7) == []
-    proxy.calm()
+    proxy.clear_faults()
     waits.clear()
-    proxy.strike(status(429, {"Retry-After": "86400"}), subject.login or "")
+    proxy.inject(status(429, {"Retry-After": "86400"}), subject.login or "")
     check_failed(sandbox.truth(), sync(config))
     assert waits == []
 
@@ -142,7 +142,7 @@ def test_d2_a_wait_until_a_date_is_waited(
     proxy: FaultProxy, config: Config, subject: Subject, clock: Clock, waits: list[float]
 ) -> None:
     until = format_datetime(clock() + timedelta(seconds=30), usegmt=True)
-    proxy.strike(status(503, {"Retry-After": until}), subject.page, skip=1, times=1)
+    proxy.inject(status(503, {"Retry-After": until}), subject.page, skip=1, times=1)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.too_short_waits(waits, asked=25) == []
@@ -155,7 +155,7 @@ def test_d2_a_wait_until_a_date_is_waited(
 def test_d3_a_wait_of_a_day_is_not_waited(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], retry_after: str
 ) -> None:
-    proxy.strike(status(429, {"Retry-After": retry_after}), subject.page, skip=1)
+    proxy.inject(status(429, {"Retry-After": retry_after}), subject.page, skip=1)
     check_failed(sandbox.truth(), sync(config))
     assert waits == []
 
@@ -166,7 +166,7 @@ def test_d3_a_wait_of_a_day_is_not_waited(
 def test_d3_a_wait_that_says_nothing_is_not_believed(
     proxy: FaultProxy, config: Config, subject: Subject, waits: list[float], retry_after: str
 ) -> None:
-    proxy.strike(status(503, {"Retry-After": retry_after}), subject.page, skip=1, times=1)
+    proxy.inject(status(503, {"Retry-After": retry_after}), subject.page, skip=1, times=1)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert 0 <= max(waits) < 5
@@ -174,12 +174,12 @@ def test_d3_a_wait_that_says_nothing_is_not_believed(
 
 @case("D15")
 @case("D16")
-@pytest.mark.parametrize("slow", [dripped, SILENT], ids=["drip", "silence"])
+@pytest.mark.parametrize("slow", [sent_slowly, SILENT], ids=["drip", "silence"])
 @every_vendor
 def test_d15_an_answer_without_an_end_ends(
-    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, slow: Act
+    sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, slow: Action
 ) -> None:
-    proxy.strike(slow, subject.page, skip=1)
+    proxy.inject(slow, subject.page, skip=1)
     run = sync({**config, "request_timeout_seconds": 0.2, "max_retry_wait_seconds": 0})
     check_failed(sandbox.truth(), run)
     assert "no complete answer within 0.2 s" in run.log
@@ -191,7 +191,7 @@ def test_d15_an_answer_without_an_end_ends(
 def paced_requests(proxy: FaultProxy, config: Config) -> list[float]:
     """Run with a pace of four requests in 0.2 s, and give when they came."""
     moments: list[float] = []
-    proxy.strike(after(lambda: moments.append(time.monotonic())))
+    proxy.inject(after(lambda: moments.append(time.monotonic())))
 
     def four(_requests: int, *, per_seconds: float) -> Throttle:
         assert per_seconds in {60.0, pigment_client.WINDOW_SECONDS}

@@ -51,8 +51,8 @@ def test_a1_cut_off_after_any_line_of_a_first_run(sandbox: Sandbox) -> None:
     truth = sandbox.truth()
     run = sync(sandbox.config)
     assert oracles.singer_faults(run.stdout) == []
-    assert oracles.overclaims(truth, run.messages) == []
-    assert oracles.strangers(truth, run.messages) == []
+    assert oracles.premature_states(truth, run.messages) == []
+    assert oracles.unknown_records(truth, run.messages) == []
     assert len(run.states) >= 4
     restarted: dict[int, list[oracles.Message]] = {}
     for cut in range(len(run.messages) + 1):
@@ -117,15 +117,15 @@ def test_a1_killed_at_a_request(
     places += [(subject.login, 0)] if subject.login else []
     places += [("/files/", 2)] if subject.name == "index_exchange" else []
     for path, skip in places:
-        proxy.calm()
-        proxy.strike(after(kill), path, skip=skip)
+        proxy.clear_faults()
+        proxy.inject(after(kill), path, skip=skip)
         with tap_runner.start(config=config) as process:
             running.append(process)
             stdout, _ = process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
         seen = oracles.read(stdout)
-        assert oracles.overclaims(sandbox.truth(), seen) == []
-        proxy.calm()
+        assert oracles.premature_states(sandbox.truth(), seen) == []
+        proxy.clear_faults()
         states = [message["value"] for message in seen if message["type"] == "STATE"]
         again = sync(config, states[-1] if states else None)
         assert again.exit_code == 0, again.log
@@ -138,14 +138,14 @@ def test_a1_killed_at_a_request(
 def test_a3_an_outage_half_way_fails_and_is_gone_on_from(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject
 ) -> None:
-    proxy.strike(status(503), subject.page, skip=subject.pages // 2)
+    proxy.inject(status(503), subject.page, skip=subject.pages // 2)
     run = sync(config)
     truth = sandbox.truth()
     assert run.exit_code == 1
-    assert oracles.wrong_end(truth, run.exit_code, run.messages, run.log) == []
-    assert oracles.overclaims(truth, run.messages) == []
+    assert oracles.wrong_exit(truth, run.exit_code, run.messages, run.log) == []
+    assert oracles.premature_states(truth, run.messages) == []
     assert oracles.gaps(truth, run.messages)
-    proxy.calm()
+    proxy.clear_faults()
     again = sync(config, run.state)
     assert again.exit_code == 0, again.log
     assert oracles.gaps(truth, run.messages, again.messages) == []
@@ -209,4 +209,4 @@ def test_a10_a_test_run_moves_no_bookmark_past_rows_it_left_out(
 ) -> None:
     tried = tap_runner.run("--test", config=config)
     assert tried.code == 0, tried.stderr
-    assert oracles.overclaims(sandbox.truth(), tried.messages) == []
+    assert oracles.premature_states(sandbox.truth(), tried.messages) == []

@@ -39,7 +39,7 @@ def check_resumed(sandbox: Sandbox, stdout: bytes) -> None:
     """What was written is true, and a run from its last STATE brings the rest."""
     truth = sandbox.truth()
     seen = oracles.read(stdout)
-    assert oracles.overclaims(truth, seen) == []
+    assert oracles.premature_states(truth, seen) == []
     states = [message["value"] for message in seen if message["type"] == "STATE"]
     again = sync(sandbox.config, states[-1] if states else None)
     assert again.exit_code == 0, again.log
@@ -65,7 +65,7 @@ def test_i1_a_signal_ends_a_run_with_a_true_state(
             with suppress(IndexError, ProcessLookupError):
                 running[0].send_signal(each)
 
-    proxy.strike(after(send), subject.page, skip=subject.pages // 2)
+    proxy.inject(after(send), subject.page, skip=subject.pages // 2)
     with tap_runner.start(config=config) as process:
         running.append(process)
         stdout, stderr = process.communicate(timeout=60)
@@ -93,8 +93,8 @@ def test_i1_a_signal_at_any_moment_ends_a_run_with_a_true_state(
     def send_soon() -> None:
         Timer(delay, lambda: running[0].send_signal(signum)).start()
 
-    proxy.strike(after(send_soon), skip=chance.randrange(requests // 2), times=1)
-    proxy.strike(after(lambda: time.sleep(0.05)))  # so that the run goes on for longer than the delay
+    proxy.inject(after(send_soon), skip=chance.randrange(requests // 2), times=1)
+    proxy.inject(after(lambda: time.sleep(0.05)))  # so that the run goes on for longer than the delay
     with tap_runner.start(config=config) as process:
         running.append(process)
         stdout, stderr = process.communicate(timeout=60)
@@ -115,7 +115,7 @@ def test_i3_a_target_that_takes_nothing_does_not_keep_the_run_alive(
 ) -> None:
     asked = Event()
     # The reference data that Index Exchange is asked for first fills the pipe already.
-    proxy.strike(after(asked.set), "/mappings/" if subject.name == "index_exchange" else subject.page)
+    proxy.inject(after(asked.set), "/mappings/" if subject.name == "index_exchange" else subject.page)
     process = tap_runner.start(config=config, before=SHORT_STALL)
     assert process.stdout is not None
     fcntl(process.stdout, F_SETPIPE_SZ, 4096)  # a small account does not fill a larger one
@@ -141,7 +141,7 @@ def test_i4_a_target_that_ends_ends_the_run(
         with suppress(IndexError, AttributeError):
             t.cast("t.IO[bytes]", running[0].stdout).close()
 
-    proxy.strike(after(close), subject.page, skip=1, times=1)
+    proxy.inject(after(close), subject.page, skip=1, times=1)
     process = tap_runner.start(config=config)
     running.append(process)
     assert process.stderr is not None

@@ -43,9 +43,9 @@ def check_left_for_later(sandbox: Sandbox, account: IndexExchangeSandbox, run: R
     """The file is named, none of its rows is there, the others are, and the next run asks for it again."""
     assert run.exit_code == 1
     assert oracles.singer_faults(run.stdout) == []
-    assert oracles.wrong_end(sandbox.truth(), run.exit_code, run.messages, run.log) == []
+    assert oracles.wrong_exit(sandbox.truth(), run.exit_code, run.messages, run.log) == []
     assert oracles.gaps(readable(sandbox), run.messages) == []
-    assert oracles.overclaims(sandbox.truth(), run.messages) == []
+    assert oracles.premature_states(sandbox.truth(), run.messages) == []
     hour = account.hours[0]
     assert f"impressions/41/{hour:%Y-%m-%dT%H}/0" in run.log.splitlines()[-1]
     manifest = run.bookmark("index_exchange_files")["notes"]["manifest"]
@@ -59,7 +59,7 @@ def test_f1_a_file_that_is_wrong_once_is_fetched_again(sandbox: Sandbox, first_f
     run = sync(sandbox.config)
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
-    assert oracles.strangers(sandbox.truth(), run.messages) == []
+    assert oracles.unknown_records(sandbox.truth(), run.messages) == []
 
 
 @case("F2", "index_exchange")
@@ -223,7 +223,7 @@ def test_f11_a_full_disk_is_told_and_leaves_nothing(
     assert "Traceback" not in stderr
     assert "cannot be stored in the temporary folder" in stderr
     assert list((tmp_path / "temporary").iterdir()) == []
-    assert oracles.overclaims(sandbox.truth(), seen) == []
+    assert oracles.premature_states(sandbox.truth(), seen) == []
     states = [message["value"] for message in seen if message["type"] == "STATE"]
     again = sync(sandbox.config, states[-1])
     assert again.exit_code == 0

@@ -13,7 +13,7 @@ from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
-    from tests.faults.proxy import Act
+    from tests.faults.proxy import Action
 
 TROUBLES = {
     "outage": status(503),
@@ -25,22 +25,22 @@ TROUBLES = {
 @case("A5")
 @pytest.mark.parametrize("trouble", TROUBLES)
 @every_vendor
-def test_a5_the_others_complete(everybody: Sandbox, vendor: str, trouble: str) -> None:
-    act: Act = TROUBLES[trouble]
-    with FaultProxy(everybody.url) as proxy:
-        proxy.strike(act, f"/{vendor}/")
-        run = sync(proxy.in_front(everybody.config))
-    truth = everybody.truth()
+def test_a5_the_others_complete(all_vendors: Sandbox, vendor: str, trouble: str) -> None:
+    act: Action = TROUBLES[trouble]
+    with FaultProxy(all_vendors.url) as proxy:
+        proxy.inject(act, f"/{vendor}/")
+        run = sync(proxy.in_front(all_vendors.config))
+    truth = all_vendors.truth()
     own = {stream: rows for stream, rows in truth.items() if stream.startswith(vendor)}
     others = {stream: rows for stream, rows in truth.items() if stream not in own}
     assert run.exit_code == 1
     assert oracles.singer_faults(run.stdout) == []
     assert oracles.gaps(others, run.messages) == []
-    assert oracles.wrong_end(truth, run.exit_code, run.messages, run.log) == []
-    assert oracles.overclaims(truth, run.messages) == []
+    assert oracles.wrong_exit(truth, run.exit_code, run.messages, run.log) == []
+    assert oracles.premature_states(truth, run.messages) == []
     summary = run.log.splitlines()[-1]
     assert all(stream not in summary for stream in others)
     assert f"`{vendor}" in summary
-    again = sync(everybody.config, run.state)
+    again = sync(all_vendors.config, run.state)
     assert again.exit_code == 0, again.log
     assert oracles.gaps(truth, run.messages, again.messages) == []

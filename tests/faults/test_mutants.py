@@ -21,7 +21,7 @@ from auditlogs_sandbox.vendors.openx import OpenxSandbox
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 from tests.faults import oracles
 from tests.faults.mutants import MUTANTS, applied
-from tests.faults.proxy import Stranger, rewritten, status
+from tests.faults.proxy import OtherHost, rewritten, status
 from tests.faults.runs import sync
 from tests.faults.subjects import SUBJECTS
 from tests.faults.test_answers import paced_requests
@@ -81,9 +81,9 @@ def tie_with_the_bookmark(stage: Stage) -> list[str]:
 def plain_run(stage: Stage) -> list[str]:
     run = sync(stage.config)
     return (
-        oracles.overclaims(stage.sandbox.truth(), run.messages)
+        oracles.premature_states(stage.sandbox.truth(), run.messages)
         + stage.check(run)
-        + oracles.strangers(stage.sandbox.truth(), run.messages)
+        + oracles.unknown_records(stage.sandbox.truth(), run.messages)
         + oracles.singer_faults(run.stdout)
     )
 
@@ -143,7 +143,7 @@ def another_file_comes(stage: Stage) -> list[str]:
     truth = stage.sandbox.truth()
     files.file(HourKey(files.hours[0])).content = type(one)(other.source, other.size, one.md5sum, one.rows)
     run = sync(stage.config)
-    return oracles.wrong_end(truth, run.exit_code, run.messages, run.log) + _wrong_rows(truth, run.messages)
+    return oracles.wrong_exit(truth, run.exit_code, run.messages, run.log) + _wrong_rows(truth, run.messages)
 
 
 def _wrong_rows(truth: oracles.Truth, messages: list[oracles.Message]) -> list[str]:
@@ -167,19 +167,19 @@ def published_again(stage: Stage) -> list[str]:
 
 
 def outage(stage: Stage) -> list[str]:
-    stage.proxy.strike(status(503), "/ai/Get", skip=2)
+    stage.proxy.inject(status(503), "/ai/Get", skip=2)
     run = sync(stage.config)
-    return oracles.wrong_end(stage.sandbox.truth(), run.exit_code, run.messages, run.log)
+    return oracles.wrong_exit(stage.sandbox.truth(), run.exit_code, run.messages, run.log)
 
 
 def no_page(stage: Stage) -> list[str]:
-    stage.proxy.strike(rewritten(lambda _body: {"result": 0, "message": ""}), "GetWebAPILog", skip=1)
+    stage.proxy.inject(rewritten(lambda _body: {"result": 0, "message": ""}), "GetWebAPILog", skip=1)
     run = sync(stage.config)
-    return oracles.wrong_end(stage.sandbox.truth(), run.exit_code, run.messages, run.log)
+    return oracles.wrong_exit(stage.sandbox.truth(), run.exit_code, run.messages, run.log)
 
 
 def throttled(stage: Stage) -> list[str]:
-    stage.proxy.strike(status(429, {"Retry-After": "7"}), times=1)
+    stage.proxy.inject(status(429, {"Retry-After": "7"}), times=1)
     sync(stage.config)
     return oracles.too_short_waits(stage.waits, asked=7)
 
@@ -189,9 +189,9 @@ def left_half_way(stage: Stage) -> list[str]:
     ((name, settings),) = stage.config.items()
     if SUBJECTS[name].sweeps:
         settings["max_concurrency"] = 1  # else it is a matter of chance which objects are done
-    stage.proxy.strike(status(503), SUBJECTS[name].page, skip=4 if name == "openx" else 3)
+    stage.proxy.inject(status(503), SUBJECTS[name].page, skip=4 if name == "openx" else 3)
     first = sync(stage.config)
-    stage.proxy.calm()
+    stage.proxy.clear_faults()
     second = sync(stage.config, first.state)
     return stage.check(first, second) + oracles.repeats(first.messages, second.messages, first.state)
 
@@ -207,16 +207,16 @@ def temporary_files(stage: Stage) -> list[str]:
 
 
 def redirected(stage: Stage) -> list[str]:
-    with Stranger() as stranger:
-        stage.proxy.strike(stranger.allures(307))
+    with OtherHost() as other_host:
+        stage.proxy.inject(other_host.redirect_here(307))
         sync(stage.config)
-        told = [str(request) for request in stranger.requests]
+        told = [str(request) for request in other_host.requests]
     return oracles.leaked(stage.sandbox.secrets(), *told)
 
 
 def echoed(stage: Stage) -> list[str]:
     token = stage.config["cryptolens"]["access_token"]
-    stage.proxy.strike(status(200, body=json.dumps({"result": 1, "message": f"the token {token} is odd"})))
+    stage.proxy.inject(status(200, body=json.dumps({"result": 1, "message": f"the token {token} is odd"})))
     run = sync(stage.config)
     return oracles.leaked(stage.sandbox.secrets(), run.stdout, run.log)
 
@@ -225,7 +225,7 @@ def new_field(stage: Stage) -> list[str]:
     def with_news(page: t.Any) -> t.Any:
         return {**page, "events": [{**event, "brandNew": 1} for event in page["events"]]}
 
-    stage.proxy.strike(rewritten(with_news))
+    stage.proxy.inject(rewritten(with_news))
     run = sync(stage.config)
     return oracles.dropped_fields(run.messages, {"brandNew"})
 
@@ -312,7 +312,7 @@ def test_a_mutant_of_the_process_ends_well_where_the_tap_would_not(
     config = proxy.in_front(sandbox.config)
     command = [sys.executable, "-m", "tests.faults.mutants", mutant, f"--config={tap_runner.file(config)}"]
     if mutant == "exit_code_0_on_signal":
-        proxy.strike(status(503, {"Retry-After": "60"}))
+        proxy.inject(status(503, {"Retry-After": "60"}))
     else:
         command.append(f"--state={tap_runner.file('[]')}")
     with subprocess.Popen(

@@ -158,7 +158,7 @@ def test_b9_rows_without_a_time_are_kept_and_move_no_bookmark(
         emptied = with_fields(subject, {time: None}, page)
         return json.loads(json.dumps(emptied).replace(f'"{time}": null', '"other": null')) if gone else emptied
 
-    proxy.strike(rewritten(without_time), subject.page)
+    proxy.inject(rewritten(without_time), subject.page)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.singer_faults(run.stdout) == []
@@ -243,10 +243,10 @@ def test_c1_news_before_each_page_are_there_after_the_next_run(
     before = sandbox.truth()
     if subject.name == "index_exchange":  # the news replace a file: its old version is gone
         before = {"index_exchange_bids": before["index_exchange_bids"]}
-    proxy.strike(after(lambda: subject.add(account)), subject.page, times=1 if subject.name == "index_exchange" else 4)
+    proxy.inject(after(lambda: subject.add(account)), subject.page, times=1 if subject.name == "index_exchange" else 4)
     run = sync(config)
     assert run.exit_code == 0, run.log
-    proxy.calm()
+    proxy.clear_faults()
     assert oracles.gaps(before, run.messages) == []
     again = sync(config, run.state)
     assert oracles.gaps(sandbox.truth(), run.messages, again.messages) == []
@@ -267,7 +267,7 @@ def overlapping(key: str) -> Rewrite:
 
 @case("C11", "pigment")
 def test_c11_rows_of_the_page_before_come_as_equal_records(sandbox: Sandbox, proxy: FaultProxy, config: Config) -> None:
-    proxy.strike(rewritten(overlapping("events")))
+    proxy.inject(rewritten(overlapping("events")))
     check_equal_duplicates(sandbox, sync(config))
 
 
@@ -276,11 +276,11 @@ def test_c11_rows_at_or_below_the_cursor_are_an_error_and_lose_nothing(
     sandbox: Sandbox, proxy: FaultProxy, config: Config
 ) -> None:
     """The vendor promises ids above the cursor: where that does not hold, going on could lose rows."""
-    proxy.strike(rewritten(overlapping("logs")), "GetWebAPILog")
+    proxy.inject(rewritten(overlapping("logs")), "GetWebAPILog")
     run = sync(config)
     check_failed(sandbox.truth(), run)
     assert "do not come in the order of their ids" in run.log
-    proxy.calm()
+    proxy.clear_faults()
     again = sync(config, run.state)
     assert again.exit_code == 0, again.log
     assert oracles.gaps(sandbox.truth(), run.messages, again.messages) == []
@@ -290,7 +290,7 @@ def check_equal_duplicates(sandbox: Sandbox, run: Run) -> None:
     """All rows are there, some twice, and then in equal records, which a target stores as one."""
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
-    assert oracles.strangers(sandbox.truth(), run.messages) == []
+    assert oracles.unknown_records(sandbox.truth(), run.messages) == []
     stream = LOGS["pigment"]
     by_key: dict[t.Any, list[t.Any]] = {}
     for record in run.records(stream):
@@ -314,7 +314,7 @@ def test_c2_objects_deleted_while_they_are_listed_hide_no_other(
         if len(live) > 6:
             account.delete(kind, live[0].id)
 
-    proxy.strike(after(delete_first), f"/{kind}", skip=1)
+    proxy.inject(after(delete_first), f"/{kind}", skip=1)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
@@ -402,7 +402,7 @@ def test_g1_new_fields_are_kept(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, strange: str
 ) -> None:
     fields = STRANGE[strange]
-    proxy.strike(rewritten(lambda page: with_fields(subject, fields, page)), subject.page)
+    proxy.inject(rewritten(lambda page: with_fields(subject, fields, page)), subject.page)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.singer_faults(run.stdout) == []
@@ -425,7 +425,7 @@ def test_g2_a_field_of_another_type_leaves_records_that_fit_their_schema(
     proxy: FaultProxy, config: Config, subject: Subject, value: t.Any
 ) -> None:
     fields = {FIELDS[subject.name]: value}
-    proxy.strike(rewritten(lambda page: with_fields(subject, fields, page)), subject.page)
+    proxy.inject(rewritten(lambda page: with_fields(subject, fields, page)), subject.page)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.singer_faults(run.stdout) == []
@@ -448,7 +448,7 @@ def test_g8_of_two_equal_keys_the_last_counts(
 
     sync(sandbox.config)  # Index Exchange notes in its list what has been downloaded
     plain = sync(sandbox.config)
-    proxy.strike(twice, subject.page)
+    proxy.inject(twice, subject.page)
     run = sync(config)
     assert sum(fed) > 0
     assert run.exit_code == 0, run.log
@@ -468,7 +468,7 @@ def test_b16_rows_with_a_time_that_is_none_are_kept_and_move_no_bookmark(
 ) -> None:
     """As in B9; of Cryptolens, whose bookmark is an id, the time only says whether a row is settled."""
     time = {"pigment": "ingestionTimestamp", "cryptolens": "time", **TIMES}[subject.name]
-    proxy.strike(
+    proxy.inject(
         rewritten(lambda page: with_fields(subject, {time: odd}, page)),
         "GetWebAPILog" if subject.name == "cryptolens" else subject.page,
     )
@@ -496,14 +496,14 @@ def test_b16_rows_of_the_year_1_are_kept_and_so_is_what_follows(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, account: t.Any
 ) -> None:
     time = {"pigment": "ingestionTimestamp", "cryptolens": "time", **TIMES}[subject.name]
-    proxy.strike(
+    proxy.inject(
         rewritten(lambda page: with_fields(subject, {time: "0001-01-01T00:00:00Z"}, page)),
         "GetWebAPILog" if subject.name == "cryptolens" else subject.page,
     )
     first = sync(config)
     assert first.exit_code == 0, first.log
     assert oracles.gaps(sandbox.truth(), first.messages) == []
-    proxy.calm()
+    proxy.clear_faults()
     subject.add(account)
     second = sync(config, first.state)
     assert second.exit_code == 0, second.log
@@ -516,7 +516,7 @@ def test_g9_rows_without_an_id_are_not_lost(sandbox: Sandbox, proxy: FaultProxy,
         events = [{name: value for name, value in row.items() if name != "eventId"} for row in page["events"]]
         return {**page, "events": events}
 
-    proxy.strike(rewritten(without_ids))
+    proxy.inject(rewritten(without_ids))
     run = sync(config)
     written = {record["event_id"] for record in run.records("pigment_audit_events")}
     assert len(written) == len(sandbox.truth()["pigment_audit_events"])
@@ -535,7 +535,7 @@ def doubled(page: t.Any) -> t.Any:
 
 @case("G10", "pigment")
 def test_g10_what_comes_twice_comes_as_equal_records(sandbox: Sandbox, proxy: FaultProxy, config: Config) -> None:
-    proxy.strike(rewritten(lambda page: {**page, "events": page["events"] * 2}))
+    proxy.inject(rewritten(lambda page: {**page, "events": page["events"] * 2}))
     check_equal_duplicates(sandbox, sync(config))
 
 
@@ -543,10 +543,10 @@ def test_g10_what_comes_twice_comes_as_equal_records(sandbox: Sandbox, proxy: Fa
 def test_g10_an_id_that_comes_twice_is_an_error_and_loses_nothing(
     sandbox: Sandbox, proxy: FaultProxy, config: Config
 ) -> None:
-    proxy.strike(rewritten(lambda page: {**page, "logs": page["logs"] * 2}), "GetWebAPILog", skip=1)
+    proxy.inject(rewritten(lambda page: {**page, "logs": page["logs"] * 2}), "GetWebAPILog", skip=1)
     run = sync(config)
     check_failed(sandbox.truth(), run)
-    proxy.calm()
+    proxy.clear_faults()
     again = sync(config, run.state)
     assert oracles.gaps(sandbox.truth(), run.messages, again.messages) == []
 
@@ -558,7 +558,7 @@ def test_g10_what_comes_twice_is_written_once(
 ) -> None:
     if subject.name == "openx":
         account.paging.most = 100  # one page for each history: the offset counts what comes twice
-    proxy.strike(rewritten(doubled), subject.page)
+    proxy.inject(rewritten(doubled), subject.page)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
@@ -580,7 +580,7 @@ def test_g11_what_is_changed_under_the_same_id_within_the_look_back_is_written_a
         "openx": ("ip", "ip"),
         "xandr": ("request_source", "request_source"),
     }[subject.name]
-    proxy.strike(rewritten(lambda page: with_fields(subject, {vendors_name: "other"}, page)), subject.page)
+    proxy.inject(rewritten(lambda page: with_fields(subject, {vendors_name: "other"}, page)), subject.page)
     second = sync(config, first.state)
     assert second.exit_code == 0, second.log
     extracted = [

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from auditlogs_sandbox.server import Sandbox
-    from tests.faults.proxy import Act, FaultProxy, Reply
+    from tests.faults.proxy import Action, FaultProxy, Reply
     from tests.support.raw_server import Talk
     from tests.support.tap_process import Outcome, TapRunner
 
@@ -32,7 +32,7 @@ SECRET_SETTINGS = {
 }
 
 
-def echo(code: int) -> Act:
+def echo(code: int) -> Action:
     """Answer with everything that the request held, in the body and in a header."""
 
     def act(talk: Talk, _ask: Callable[[], Reply]) -> None:
@@ -47,7 +47,7 @@ def echo(code: int) -> Act:
     return act
 
 
-TROUBLES: dict[str, tuple[str, Act]] = {
+TROUBLES: dict[str, tuple[str, Action]] = {
     "echo-401": ("", echo(401)),
     "echo-500": ("", echo(500)),
     "echo-302": ("", echo(302)),
@@ -83,7 +83,7 @@ def test_j1_a_good_run_shows_no_secret(
 ) -> None:
     """Nor do its temporary files, at any request of it."""
     leaked: list[str] = []
-    proxy.strike(after(lambda: leaked.extend(oracles.leaked(sandbox.secrets(), folder=tmp_path / "temporary"))))
+    proxy.inject(after(lambda: leaked.extend(oracles.leaked(sandbox.secrets(), folder=tmp_path / "temporary"))))
     outcome = tap_runner.run(config=config, env=surroundings(tmp_path, level))
     assert outcome.code == 0, outcome.stderr
     assert ("DEBUG" in outcome.stderr) == (level == "DEBUG")
@@ -111,7 +111,7 @@ def test_j4_what_a_vendor_echoes_shows_no_secret(
 ) -> None:
     where, act = TROUBLES[trouble]
     path = {"login": subject.login or subject.page, "page": subject.page}.get(where, "")
-    proxy.strike(act, path)
+    proxy.inject(act, path)
     outcome = tap_runner.run(config={**config, "max_retry_wait_seconds": 0}, env=surroundings(tmp_path, level))
     assert outcome.failed_plainly, outcome.stderr
     check_quiet(sandbox, outcome, tmp_path)
@@ -121,16 +121,16 @@ def test_j4_what_a_vendor_echoes_shows_no_secret(
 @case("D17", *SUBJECTS)
 @pytest.mark.parametrize("level", LEVELS)
 def test_j2_a_refused_connection_shows_no_secret(
-    everybody: Sandbox, tap_runner: TapRunner, tmp_path: Path, level: str
+    all_vendors: Sandbox, tap_runner: TapRunner, tmp_path: Path, level: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = json.loads(json.dumps(everybody.config).replace(everybody.url, closed))
+    config = json.loads(json.dumps(all_vendors.config).replace(all_vendors.url, closed))
     outcome = tap_runner.run(config={**config, "max_retry_wait_seconds": 0}, env=surroundings(tmp_path, level))
     assert outcome.failed_plainly
     assert "ConnectionRefusedError" in outcome.stderr
     assert all(f"`{name}" in outcome.stderr.splitlines()[-1] for name in SUBJECTS)
-    check_quiet(everybody, outcome, tmp_path)
+    check_quiet(all_vendors, outcome, tmp_path)
 
 
 @case("J5")
@@ -151,16 +151,16 @@ def test_j5_a_secret_of_the_wrong_type_is_told_without_its_value(
 @case("J6", *SUBJECTS)
 @pytest.mark.parametrize("arguments", [["--about"], ["--about", "--format=json"], ["--discover"], ["--help"]])
 def test_j6_what_tells_of_the_tap_shows_no_secret(
-    everybody: Sandbox, tap_runner: TapRunner, tmp_path: Path, arguments: list[str]
+    all_vendors: Sandbox, tap_runner: TapRunner, tmp_path: Path, arguments: list[str]
 ) -> None:
-    outcome = tap_runner.run(*arguments, config=everybody.config, env=surroundings(tmp_path, "INFO"))
+    outcome = tap_runner.run(*arguments, config=all_vendors.config, env=surroundings(tmp_path, "INFO"))
     assert outcome.code == 0, outcome.stderr
-    check_quiet(everybody, outcome, tmp_path)
+    check_quiet(all_vendors, outcome, tmp_path)
 
 
 @case("J12", *SUBJECTS)
-def test_j12_no_url_without_encryption_but_on_loopback(everybody: Sandbox, tap_runner: TapRunner) -> None:
-    config = json.loads(json.dumps(everybody.config).replace(everybody.url, "http://vendor.example.com"))
+def test_j12_no_url_without_encryption_but_on_loopback(all_vendors: Sandbox, tap_runner: TapRunner) -> None:
+    config = json.loads(json.dumps(all_vendors.config).replace(all_vendors.url, "http://vendor.example.com"))
     outcome = tap_runner.run(config=config)
     assert outcome.failed_plainly
     assert all(f"Settings: {name}." in outcome.stderr for name in SUBJECTS), outcome.stderr

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
-    from tests.faults.proxy import Act
+    from tests.faults.proxy import Action
     from tests.faults.subjects import Subject
     from tests.support.raw_server import Talk
     from tests.support.tap_process import TapRunner
@@ -170,7 +170,7 @@ BOMB: t.Final = gzip.compress(b" " * (16 * MIB), mtime=0) * (GIB // (16 * MIB))
 def test_f9_a_page_that_unpacks_to_a_gibibyte_ends_in_an_error(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, tap_runner: TapRunner
 ) -> None:
-    proxy.strike(status(200, {"Content-Encoding": "gzip"}, BOMB), subject.page, skip=1)
+    proxy.inject(status(200, {"Content-Encoding": "gzip"}, BOMB), subject.page, skip=1)
     lines: list[bytes] = []
     taken = run_measured(tap_runner.command(config=config), lines.append)
     assert taken.peak_mib < 800  # several threads may each meet one
@@ -181,7 +181,7 @@ def test_f9_a_page_that_unpacks_to_a_gibibyte_ends_in_an_error(
 # JSON nested deeper than anything can go down.
 
 
-def with_deep_field(subject: Subject) -> Act:
+def with_deep_field(subject: Subject) -> Action:
     """Pass the answer on with a field in each row that is nested 20,000 deep."""
 
     def act(talk: Talk, ask: Callable[[], Reply]) -> None:
@@ -197,11 +197,11 @@ def with_deep_field(subject: Subject) -> Act:
 def test_g6_a_page_nested_20_000_deep_is_told_and_gone_on_from(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, tap_runner: TapRunner
 ) -> None:
-    proxy.strike(with_deep_field(subject), subject.page, skip=1)
+    proxy.inject(with_deep_field(subject), subject.page, skip=1)
     done = tap_runner.run(config={**config, "max_retry_wait_seconds": 0})
     assert "the answer is nested too deep to be read" in done.stderr.splitlines()[-1]
     check_failed(sandbox.truth(), Run(done.code, done.stdout, done.stderr))
-    proxy.calm()
+    proxy.clear_faults()
     again = sync(config, done.state)
     assert again.exit_code == 0, again.log
     assert oracles.gaps(sandbox.truth(), done.messages, again.messages) == []
@@ -210,12 +210,12 @@ def test_g6_a_page_nested_20_000_deep_is_told_and_gone_on_from(
 @case("G6")
 @case("A5")
 @every_vendor
-def test_g6_answers_nested_20_000_deep_fail_their_vendor_only(everybody: Sandbox, vendor: str) -> None:
-    with FaultProxy(everybody.url) as proxy:
-        proxy.strike(status(200, body=DEEP), f"/{vendor}/")
-        run = sync(proxy.in_front(everybody.config))
-    check_failed(everybody.truth(), run)
-    others = {stream: rows for stream, rows in everybody.truth().items() if not stream.startswith(vendor)}
+def test_g6_answers_nested_20_000_deep_fail_their_vendor_only(all_vendors: Sandbox, vendor: str) -> None:
+    with FaultProxy(all_vendors.url) as proxy:
+        proxy.inject(status(200, body=DEEP), f"/{vendor}/")
+        run = sync(proxy.in_front(all_vendors.config))
+    check_failed(all_vendors.truth(), run)
+    others = {stream: rows for stream, rows in all_vendors.truth().items() if not stream.startswith(vendor)}
     assert oracles.gaps(others, run.messages) == []
 
 
@@ -232,17 +232,17 @@ NESTED: t.Final = {
     [("config", 900), ("config", 20_000), ("state", 900), ("state", 20_000), ("catalog", 20_000)],
 )
 def test_g6_a_file_that_is_nested_deep_is_refused_before_anything_is_asked(
-    everybody: Sandbox, tap_runner: TapRunner, kind: str, levels: int
+    all_vendors: Sandbox, tap_runner: TapRunner, kind: str, levels: int
 ) -> None:
-    everybody.requests.clear()
+    all_vendors.requests.clear()
     deep = '{"a": ' * levels + "1" + "}" * levels
-    files: dict[str, t.Any] = {"config": everybody.config, kind: NESTED[kind] % deep}
+    files: dict[str, t.Any] = {"config": all_vendors.config, kind: NESTED[kind] % deep}
     outcome = tap_runner.run(**files)
     assert outcome.code in {1, 2}  # 2 is the command line's own, for a file that is no configuration
     assert "Traceback" not in outcome.stderr
     assert any(word in outcome.stderr.splitlines()[-1] for word in (kind, "Settings: pigment"))
     assert outcome.stdout == b""
-    assert not everybody.requests
+    assert not all_vendors.requests
 
 
 # Too little memory.
@@ -257,7 +257,7 @@ resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + {MARGIN
 """
 
 
-def with_large_field(subject: Subject) -> Act:
+def with_large_field(subject: Subject) -> Action:
     """Pass the answer on with a field that nearly fills the memory."""
 
     def act(talk: Talk, ask: Callable[[], Reply]) -> None:
@@ -275,12 +275,12 @@ def with_large_field(subject: Subject) -> Act:
 def test_i10_a_page_that_does_not_fit_into_the_memory_is_told_and_gone_on_from(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, tap_runner: TapRunner
 ) -> None:
-    proxy.strike(with_large_field(subject), subject.page, skip=1)
+    proxy.inject(with_large_field(subject), subject.page, skip=1)
     # Else each thread takes a part of the memory for itself, and how many threads there are then is a matter of chance.
     done = tap_runner.run(config=config, before=LITTLE_MEMORY, env={"MALLOC_ARENA_MAX": "1"})
     assert "out of memory" in done.stderr.splitlines()[-1], done.stderr
     check_failed(sandbox.truth(), Run(done.code, done.stdout, done.stderr))
-    proxy.calm()
+    proxy.clear_faults()
     again = sync(config, done.state)
     assert again.exit_code == 0, again.log
     assert oracles.gaps(sandbox.truth(), done.messages, again.messages) == []

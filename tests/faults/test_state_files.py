@@ -45,14 +45,14 @@ GARBAGE: dict[str, t.Any] = {
 @case("H5", *SUBJECTS)
 @pytest.mark.parametrize("wrong", WRONG_FILES)
 def test_h1_to_h5_a_file_that_is_no_state_is_refused_before_anything_is_asked(
-    everybody: Sandbox, tap_runner: TapRunner, wrong: str
+    all_vendors: Sandbox, tap_runner: TapRunner, wrong: str
 ) -> None:
-    everybody.requests.clear()
-    outcome = tap_runner.run(config=everybody.config, state=WRONG_FILES[wrong])
+    all_vendors.requests.clear()
+    outcome = tap_runner.run(config=all_vendors.config, state=WRONG_FILES[wrong])
     assert outcome.failed_plainly, outcome.stderr
     assert "state" in outcome.stderr.splitlines()[-1]
     assert outcome.stdout == b""
-    assert not everybody.requests
+    assert not all_vendors.requests
 
 
 @case("H4")

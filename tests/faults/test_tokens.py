@@ -35,7 +35,7 @@ def test_e1_a_token_that_dies_half_way_is_renewed_once(
 ) -> None:
     assert subject.expire is not None
     expire = subject.expire
-    proxy.strike(after(lambda: expire(account)), subject.page, skip=1, times=1)
+    proxy.inject(after(lambda: expire(account)), subject.page, skip=1, times=1)
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
@@ -48,7 +48,7 @@ def test_e1_a_token_that_dies_half_way_is_renewed_once(
 def test_e2_a_token_refused_again_ends_the_stream(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float]
 ) -> None:
-    proxy.strike(status(401), subject.page.rstrip("?"), skip=1)  # of Xandr, the details as well
+    proxy.inject(status(401), subject.page.rstrip("?"), skip=1)  # of Xandr, the details as well
     check_failed(sandbox.truth(), sync(config))
     assert logins(proxy, subject) <= 2
     assert waits == []
@@ -81,7 +81,7 @@ def test_e3_wrong_credentials_are_tried_once(
 def test_e4_what_is_not_allowed_is_not_tried_again(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float]
 ) -> None:
-    proxy.strike(status(403), subject.page)
+    proxy.inject(status(403), subject.page)
     check_failed(sandbox.truth(), sync(config))
     assert waits == []
     if subject.login is not None:
@@ -94,8 +94,8 @@ def test_e5_a_login_that_fails_for_a_moment_is_tried_again(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject, waits: list[float]
 ) -> None:
     for act in (status(500), status(503), RESET, html()):
-        proxy.calm()
-        proxy.strike(act, subject.login or "", times=1)
+        proxy.clear_faults()
+        proxy.inject(act, subject.login or "", times=1)
         waits.clear()
         run = sync(config)
         assert run.exit_code == 0, run.log
@@ -116,8 +116,8 @@ def test_e9_a_login_without_a_token_is_an_error(
     sandbox: Sandbox, proxy: FaultProxy, config: Config, subject: Subject
 ) -> None:
     for body in ("{}", "[]", "null", '{"access_token": null}', '{"access_token": 5}', '{"response": {"token": ""}}'):
-        proxy.calm()
-        proxy.strike(status(200, body=body), subject.login or "")
+        proxy.clear_faults()
+        proxy.inject(status(200, body=body), subject.login or "")
         run = sync(config)
         check_failed(sandbox.truth(), run)
 
@@ -129,7 +129,7 @@ def test_i9_a_run_longer_than_the_life_of_a_token_renews_it_before_its_end(
 ) -> None:
     account.account.token_lifetime = timedelta(seconds=1)
     config["openx"]["max_concurrency"] = 1
-    proxy.strike(after(lambda: time.sleep(0.2)), subject.page)  # seven of them or more
+    proxy.inject(after(lambda: time.sleep(0.2)), subject.page)  # seven of them or more
     run = sync(config)
     assert run.exit_code == 0, run.log
     assert oracles.gaps(sandbox.truth(), run.messages) == []
