@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -11,14 +12,22 @@ from tap_auditlogs.core.http import client
 from tests.end_to_end.tap_runs import Clock, record_waits
 from tests.support.tap_process import TapRunner
 
-if t.TYPE_CHECKING:
-    from pathlib import Path
+FAULT_SUITE: t.Final = Path(__file__).parent / "faults"
 
 
 def pytest_configure() -> None:
     """Let SIGINT end what tests start: a job in the background ignores it, and so would all that it starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the fault suite and every test that starts the installed command."""
+    for item in items:
+        starts_command = "tap_runner" in getattr(item, "fixturenames", ())
+        if starts_command or FAULT_SUITE in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
