@@ -1,4 +1,4 @@
-"""Runs the tap within the test's own process, which is quick, and reads what it said."""
+"""Runs the tap in the process of the test, which is fast, and parses its output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ State: t.TypeAlias = "dict[str, t.Any]"
 
 
 class Clock:
-    """The machine's clock, moved by as much as a test says."""
+    """The system clock, shifted by a test."""
 
     def __init__(self, shift: timedelta = timedelta()) -> None:
         self.shift = shift
@@ -42,7 +42,7 @@ class Clock:
 
 
 def parse_lines(stdout: bytes) -> list[Message]:
-    """Decode the whole lines of an output; a killed tap may have left half a line at its end."""
+    """Parse the complete lines of an output; a killed tap may leave an incomplete one at its end."""
     whole, _, _ = stdout.rpartition(b"\n")
     return [json.loads(line) for line in whole.split(b"\n") if line]
 
@@ -128,7 +128,7 @@ def _captured() -> Iterator[tuple[io.BytesIO, io.StringIO]]:
 
 
 def record_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let retries in this process not wait, and give the list in which their waits will be."""
+    """Skip the waits of retries in this process and return the list that records them."""
     waits: list[float] = []
     monkeypatch.setattr("backoff._sync.time", SimpleNamespace(sleep=waits.append))
     return waits

@@ -25,7 +25,7 @@ MOST_RUNS = 25
 
 
 class Killer:
-    """Kills the running tap when it has sent so many requests of one kind, so that each run gets a little further."""
+    """Kills the tap after a number of requests of one kind, so that each run gets a little further."""
 
     def __init__(self, sandbox: Sandbox, paths: list[str], skip: int) -> None:
         self._sandbox = sandbox
@@ -51,7 +51,7 @@ class Killer:
 def run_until_complete(
     sandbox: Sandbox, tap_runner: TapRunner, config: dict[str, t.Any], paths: list[str], skip: int = 1
 ) -> tuple[int, list[Message]]:
-    """Run and kill, run and kill, each time from the last STATE that was seen; gives how often it was killed."""
+    """Run and kill until a run completes, each from the last STATE; returns the number of kills and the output."""
     killer = Killer(sandbox, paths, skip)
     state, seen = None, []
     for kills in range(MOST_RUNS):

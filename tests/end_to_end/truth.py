@@ -1,4 +1,4 @@
-"""What the vendors have against what the tap has written."""
+"""Keys of the vendors' rows and of the tap's records."""
 
 from __future__ import annotations
 

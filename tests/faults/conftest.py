@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 @pytest.fixture
 def vendor(request: pytest.FixtureRequest) -> str:
-    """The vendor that a test is about, which its parameters say, or else its `case` marker."""
+    """The vendor of a test, from its parameters or else from its `case` marker."""
     marker = request.node.get_closest_marker("case")
     assert marker is not None
     name: str = marker.args[1]
@@ -47,7 +47,7 @@ def all_vendors() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def account(sandbox: Sandbox, subject: Subject) -> VendorSandbox:
-    """The imitated vendor, with its levers."""
+    """The imitated vendor."""
     return sandbox.vendor(subject.name)
 
 
@@ -59,12 +59,12 @@ def proxy(sandbox: Sandbox) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def other_host() -> Iterator[OtherHost]:
-    """Somebody else's host."""
+    """A host that is not configured."""
     with OtherHost() as running:
         yield running
 
 
 @pytest.fixture
 def config(sandbox: Sandbox, proxy: FaultProxy) -> dict[str, t.Any]:
-    """Settings that lead through the proxy; a test may change them."""
+    """Settings with the URLs of the proxy; a test may change them."""
     return proxy.in_front(sandbox.config)

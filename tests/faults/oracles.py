@@ -1,6 +1,6 @@
-"""What must be true of every run. Each oracle gives what it objects to, in words; nothing if all is well.
+"""Checks of a run (oracles). Each returns what is wrong as a list of messages, empty if nothing is.
 
-They look at standard output as a target sees it, and at the truth of the sandbox; none asks the tap.
+They compare standard output, as a target sees it, with what the sandbox has; none relies on the tap.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Message: t.TypeAlias = "dict[str, t.Any]"
 State: t.TypeAlias = "dict[str, t.Any]"
 Truth: t.TypeAlias = "dict[str, list[Row]]"
 
-# The output itself.
+# Singer messages.
 
 
 def whole_lines(stdout: bytes) -> bytes:
-    """Drop the half line that a kill may leave, which no target takes."""
+    """Drop the incomplete last line that a kill may leave."""
     return stdout[: stdout.rfind(b"\n") + 1]
 
 
@@ -41,7 +41,7 @@ def read(stdout: bytes) -> list[Message]:
 
 
 def singer_faults(stdout: bytes) -> list[str]:
-    """Every line is a Singer message, after its SCHEMA, and fits it."""
+    """Check that every line is a Singer message that matches the SCHEMA before it."""
     faults = []
     validators: dict[str, t.Any] = {}
     if stdout and not stdout.endswith(b"\n"):
@@ -69,7 +69,7 @@ def singer_faults(stdout: bytes) -> list[str]:
 
 
 def written_keys(messages: Iterable[Message]) -> Keys:
-    """Give the keys of the records, by stream."""
+    """Return the keys of the records, by stream."""
     keys: Keys = {}
     for message in messages:
         if message["type"] == "RECORD":
@@ -77,11 +77,11 @@ def written_keys(messages: Iterable[Message]) -> Keys:
     return keys
 
 
-# No gap.
+# Missing and unknown records.
 
 
 def gaps(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
-    """What the vendors have is in the outputs together."""
+    """Check that the outputs together contain every row of the vendors."""
     written: Keys = {}
     for messages in outputs:
         for stream, keys in written_keys(messages).items():
@@ -90,38 +90,38 @@ def gaps(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
 
 
 def missing(wanted: Keys, written: Keys) -> list[str]:
-    """Name what is wanted but not written."""
+    """Compare expected with written keys."""
     return [
-        f"{stream}: {len(lost)} of {len(keys)} rows are lost, such as {min(lost)}"
+        f"{stream}: {len(lost)} of {len(keys)} rows are missing, such as {min(lost)}"
         for stream, keys in wanted.items()
         if (lost := keys - written.get(stream, set()))
     ]
 
 
 def unknown_records(truth: Truth, *outputs: Iterable[Message]) -> list[str]:
-    """Nothing is written that no vendor ever had; but for the last records of parts that are gone."""
+    """Check that every record belongs to a row of the vendors."""
     known = true_keys(truth)
     return [
-        f"{stream}: {len(foreign)} records are of no row, such as {min(foreign)}"
+        f"{stream}: {len(foreign)} records belong to no row, such as {min(foreign)}"
         for messages in outputs
         for stream, keys in written_keys(messages).items()
         if (foreign := keys - known.get(stream, set()))
     ]
 
 
-# STATE never ahead of the records before it.
+# A STATE covers only records written before it.
 
 
 def premature_states(truth: Truth, messages: Sequence[Message], before: Keys | None = None) -> list[str]:
-    """On every prefix of the output, what its last STATE covers has been written before.
+    """Check at every STATE that the rows it covers have been written before it.
 
     Args:
-        truth: Of all streams, unchanged during the run.
+        truth: The rows of all streams, which must not change during the run.
         messages: The output.
-        before: What earlier runs wrote that led to the state that this one started from.
+        before: The keys that earlier runs have written.
 
     Returns:
-        An objection for each STATE that covers too much.
+        A message for each STATE that covers too much.
     """
     written = {stream: set(keys) for stream, keys in (before or {}).items()}
     faults = []
@@ -136,9 +136,9 @@ def premature_states(truth: Truth, messages: Sequence[Message], before: Keys | N
 
 
 def covered_by_state(truth: Truth, state: State) -> Keys:
-    """Give the rows that a state says have been written.
+    """Return the keys of the rows that a state covers.
 
-    A Pigment cursor is opaque and claims nothing here; restarting from each state shows whether it is true.
+    A Pigment cursor is opaque and not looked at; tests that restart from each state cover it.
     """
     keys: Keys = {}
     for stream in state["bookmarks"]:
@@ -151,7 +151,7 @@ def covered_by_state(truth: Truth, state: State) -> Keys:
 
 
 def moment(text: str) -> datetime:
-    """Read a time of any vendor; the logs without a zone are in UTC."""
+    """Parse a time of any vendor; those without a zone are in UTC."""
     read_time = datetime.fromisoformat(text)
     return read_time if read_time.tzinfo is not None else read_time.replace(tzinfo=UTC)
 
@@ -224,12 +224,12 @@ _COVERED = {
 }
 
 
-# No endless repeating.
+# Repeated records.
 
 
 @dataclass(frozen=True)
 class _Bound:
-    """What of a stream a run may repeat.
+    """How much of a stream a run may repeat.
 
     Attributes:
         unit: The columns that name what is repeated whole: an object, a file, or of a page each row.
@@ -254,23 +254,21 @@ _BOUNDS: t.Final = {
     "index_exchange_files": _Bound(("md5sum",)),
     **{f"index_exchange_{rows}": _Bound(("file_md5",)) for rows in ("impressions", "bids", "hourly")},
 }
-"""By how the streams' names begin; what is not here is reference data, read whole each time."""
+"""By prefix of the stream name; other streams are reference data, which is read completely each time."""
 
 
 def repeats(before: Sequence[Message], after: Sequence[Message], start: State | None) -> list[str]:
-    """A run that goes on where another one was left repeats at most one page, one object or one file of each stream.
+    """Check that a resumed run repeats at most one page, one object or one file of each stream.
 
-    Not counted is what the vendor has to be asked for again: the look-back before a bookmark, and rows dated ahead,
-    which no bookmark may pass.
+    The look-back before a bookmark and rows dated in the future are requested again each time and do not count.
 
     Args:
-        before: The output of the run that was left, as far as the target has it.
-        after: The output of the run that went on, at a vendor where no cursor has expired and no file has been
-            replaced meanwhile.
-        start: What it started from: the last STATE in `before`, or what that run itself had started from.
+        before: The output of the interrupted run, as far as the target has it.
+        after: The output of the resumed run. No cursor may have expired and no file been replaced in between.
+        start: The state that the resumed run started from.
 
     Returns:
-        An objection for each stream that repeats more.
+        A message for each stream that repeats more.
     """
     known = written_keys(before)
     states = [start or {}, *(message["value"] for message in after if message["type"] == "STATE")]
@@ -293,7 +291,7 @@ def repeats(before: Sequence[Message], after: Sequence[Message], start: State | 
 
 
 def _is_asked_again(bound: _Bound, stream: str, record: Row, states: Iterable[State]) -> bool:
-    """Say whether a record lies in what every run asks for again."""
+    """Whether a record is in the range that every run requests again."""
     if bound.time is None:
         return False
     if record[bound.time] is None:
@@ -305,13 +303,13 @@ def _is_asked_again(bound: _Bound, stream: str, record: Row, states: Iterable[St
 
 
 def _look_back_start(entry: Row, part: str | None, look_back: timedelta) -> datetime | None:
-    """Say from when on a new query asks for rows again; None if there is no bookmark, or begun work comes first."""
+    """Return the start of the look-back; None without a bookmark or while a sweep is in progress."""
     if part is not None:
         entry = entry.get("parts", {}).get(part, {})
     if look_back == timedelta() or "progress" in entry:
         return None
     notes = entry.get("notes", {})
-    # A full scan asks since the one before it.
+    # A full scan reads from the start of the previous one.
     marks = (entry.get("replication_key_value") or notes.get("swept"), notes.get("full_scan"))
     known = [moment(mark) for mark in marks if mark is not None]
     return min(known) - look_back if known else None
@@ -323,7 +321,7 @@ def _look_back_start(entry: Row, part: str | None, look_back: timedelta) -> date
 def wrong_exit(
     truth: Truth, exit_code: int, messages: Sequence[Message], log: str, before: Keys | None = None
 ) -> list[str]:
-    """Exit code 0 means that all is there; 1 comes with a summary that names what failed and no traceback."""
+    """Check that exit code 0 means complete, and that 1 comes with a summary of what failed and no traceback."""
     written = written_keys(messages)
     for stream, keys in (before or {}).items():
         written.setdefault(stream, set()).update(keys)
@@ -331,7 +329,7 @@ def wrong_exit(
     if exit_code == 0:
         return [f"exit code 0, but {fault}" for fault in lost]
     summary = log.rstrip().rpartition("\n")[2]
-    faults = [f"the summary keeps silent of {fault}" for fault in lost if f"`{fault.partition(':')[0]}`" not in summary]
+    faults = [f"the summary does not name {fault}" for fault in lost if f"`{fault.partition(':')[0]}`" not in summary]
     if exit_code != 1:
         faults.append(f"the exit code is {exit_code}")
     if "streams are complete. Failed: `" not in log:
@@ -345,12 +343,12 @@ def wrong_exit(
 
 
 def too_short_waits(waits: Sequence[float], *, asked: float) -> list[str]:
-    """Where a vendor asks to wait, the next try comes no earlier."""
+    """Check that a retry waits as long as the vendor asked."""
     return [] if waits and max(waits) >= asked else [f"waited {list(waits)} s, {asked:g} s were asked for"]
 
 
 def too_fast(moments: Sequence[float], *, most: int, per_seconds: float) -> list[str]:
-    """No window of time sees more requests than it may hold."""
+    """Check the rate limit over every window of time."""
     crowded = [
         f"{most + 1} requests within {later - earlier:.3f} s, {most} in {per_seconds:g} s are the most"
         for earlier, later in zip(moments, moments[most:], strict=False)
@@ -363,7 +361,7 @@ def too_fast(moments: Sequence[float], *, most: int, per_seconds: float) -> list
 
 
 def leaked(secrets: Sequence[str], *texts: str | bytes, folder: Path | None = None) -> list[str]:
-    """No secret is in what was written, nor in a file that was left, in any encoding."""
+    """Check that no secret, in any encoding, is in the output or in a file that was left."""
     faults = [f"a secret is in output {place}" for place, text in enumerate(texts, 1) if leaks(text, secrets)]
     for path in folder.rglob("*") if folder is not None else ():
         if path.is_file() and not path.name.startswith("file-"):  # the test's own configuration files
@@ -375,7 +373,7 @@ def leaked(secrets: Sequence[str], *texts: str | bytes, folder: Path | None = No
 
 
 def dropped_fields(messages: Iterable[Message], names: set[str]) -> list[str]:
-    """Fields that no schema knows are kept in every record."""
+    """Check that fields without a schema are kept in every record."""
     return [
         f"{message['stream']}: {name} is not in additional_properties"
         for message in messages

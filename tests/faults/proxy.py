@@ -1,4 +1,4 @@
-"""A proxy on real sockets in front of the sandbox, which faults where a test says; a host that must hear nothing."""
+"""A proxy in front of the sandbox that injects faults, and another host that must not receive a request."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer
 
 @dataclass(frozen=True)
 class Reply:
-    """What the sandbox has answered."""
+    """A response of the sandbox."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
     def head(self, *more: tuple[str, str]) -> bytes:
-        """Write the head anew, with these headers instead of the ones about length and connection."""
+        """Return the head with these headers instead of those about length and connection."""
         kept = [(name, value) for name, value in self.headers if name.lower() not in _HOP_BY_HOP]
         lines = "".join(f"{name}: {value}\r\n" for name, value in (*kept, *more, ("Connection", "close")))
         return f"HTTP/1.1 {self.status} Whatever\r\n{lines}\r\n".encode("latin-1")
@@ -46,14 +46,14 @@ Action: t.TypeAlias = "Callable[[Talk, Callable[[], Reply]], None]"
 
 @dataclass
 class InjectedFault:
-    """Which requests are met, and what then happens.
+    """Which requests fail, and how.
 
     Attributes:
-        act: What happens; it may ask for the sandbox's own answer.
+        act: Answers the request; it may call the sandbox.
         path: Only targets that contain this.
-        skip: How many requests are let pass first.
-        times: How often it then happens; None is for ever.
-        hits: How many requests were met, those let pass included.
+        skip: How many requests pass first.
+        times: How many requests then fail; None means all.
+        hits: How many requests matched so far, including those that passed.
     """
 
     act: Action
@@ -70,7 +70,7 @@ class InjectedFault:
 
 
 class _Host:
-    """Serves from entry to exit."""
+    """A server that runs within a `with` block."""
 
     def __init__(self, server: RawServer) -> None:
         self._server = server
@@ -94,37 +94,33 @@ class _Host:
 
 
 class FaultProxy(_Host):
-    """Passes every request on to a server, and the answer back, as long as no fault meets it.
+    """Forwards every request to which no injected fault applies.
 
     Attributes:
-        faults: What goes wrong; the first that is due counts.
+        faults: The injected faults; the first that applies wins.
     """
 
     def __init__(self, upstream: str) -> None:
-        """Set up.
-
-        Args:
-            upstream: The URL of the server behind.
-        """
+        """Forward to the server at this URL."""
         super().__init__(RawServer(self._answer))
         self._upstream = upstream
         self._lock = threading.Lock()
         self.faults: list[InjectedFault] = []
 
     def inject(self, act: Action, path: str = "", *, skip: int = 0, times: int | None = None) -> InjectedFault:
-        """Let something go wrong from now on."""
+        """Inject a fault from now on."""
         added = InjectedFault(act, path, skip, times)
         with self._lock:
             self.faults.append(added)
         return added
 
     def clear_faults(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
         with self._lock:
             self.faults.clear()
 
     def in_front(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Give a configuration whose URLs lead here instead of to the server behind."""
+        """Return the configuration with the URLs of the upstream server replaced by the proxy's."""
         changed: dict[str, t.Any] = json.loads(json.dumps(config).replace(self._upstream, self._server.url))
         return changed
 
@@ -144,16 +140,16 @@ class FaultProxy(_Host):
             connection.close()
 
 
-# What can happen to a request.
+# Actions: how a request is answered.
 
 
 def passed_on(talk: Talk, ask: Callable[[], Reply]) -> None:
-    """Nothing happens."""
+    """Forward the request and its response unchanged."""
     talk.send(ask().whole())
 
 
 def answered_with(other: Answer) -> Action:
-    """Answer something else; the server behind hears nothing."""
+    """Answer without forwarding the request."""
     return lambda talk, _ask: other(talk)
 
 
@@ -168,7 +164,7 @@ def html() -> Action:
 
 
 def after(happening: Callable[[], object]) -> Action:
-    """Let something happen before the server behind is asked, such as new rows or a kill."""
+    """Call a function, for example to add rows or to kill the tap, then forward the request."""
 
     def act(talk: Talk, ask: Callable[[], Reply]) -> None:
         happening()
@@ -178,7 +174,7 @@ def after(happening: Callable[[], object]) -> Action:
 
 
 def rewritten(change: Rewrite) -> Action:
-    """Pass the answer on with another JSON body."""
+    """Forward the request and change the JSON body of the response."""
 
     def act(talk: Talk, ask: Callable[[], Reply]) -> None:
         reply = ask()
@@ -192,33 +188,33 @@ def _half(body: bytes) -> bytes:
 
 
 def cut_short(talk: Talk, ask: Callable[[], Reply]) -> None:
-    """Half the body, though the length of the whole was announced."""
+    """Half the body, with the Content-Length of the whole."""
     reply = ask()
     talk.send(reply.head(("Content-Length", str(len(reply.body)))) + _half(reply.body))
 
 
 def cut_with_fitting_length(talk: Talk, ask: Callable[[], Reply]) -> None:
-    """Half the body, and its length is announced."""
+    """Half the body, with a Content-Length that matches."""
     reply = ask()
     half = _half(reply.body)
     talk.send(reply.head(("Content-Length", str(len(half)))) + half)
 
 
 def cut_without_length(talk: Talk, ask: Callable[[], Reply]) -> None:
-    """Half the body, whose end is that of the connection."""
+    """Half the body, without Content-Length."""
     reply = ask()
     talk.send(reply.head() + _half(reply.body))
 
 
 def cut_chunks(talk: Talk, ask: Callable[[], Reply]) -> None:
-    """A chunk with half the body, and no last chunk."""
+    """A chunk with half the body, without the last chunk."""
     reply = ask()
     half = _half(reply.body)
     talk.send(reply.head(("Transfer-Encoding", "chunked")) + b"%x\r\n%b\r\n" % (len(half), half))
 
 
 def cut_gzip(talk: Talk, ask: Callable[[], Reply]) -> None:
-    """Half a gzip encoding, and its length is announced."""
+    """Half a gzip-encoded body, with a Content-Length that matches."""
     reply = ask()
     half = _half(gzip.compress(reply.body))
     talk.send(reply.head(("Content-Encoding", "gzip"), ("Content-Length", str(len(half)))) + half)
@@ -249,11 +245,11 @@ CUTS: dict[str, Action] = {
     "D8-fitting-length": cut_with_fitting_length,
     "D9-gzip": cut_gzip,
 }
-"""Answers that break off, by the number in the catalogue."""
+"""Truncated responses, by their number in the catalogue."""
 
 
 class OtherHost(_Host):
-    """A host of somebody else, that answers everything with 200 and remembers what it was told."""
+    """A host that is not configured; answers everything with 200 and records the requests."""
 
     def __init__(self, body: str = "{}") -> None:
         super().__init__(RawServer(answer(body), host="127.0.0.2"))
@@ -263,7 +259,7 @@ class OtherHost(_Host):
         return self._server.url
 
     def redirect_here(self, code: int) -> Action:
-        """Redirect here, with the path and the query of the request."""
+        """Redirect to this host, keeping path and query."""
 
         def act(talk: Talk, _ask: Callable[[], Reply]) -> None:
             answer(b"", code, {"Location": self.url + talk.request.target})(talk)

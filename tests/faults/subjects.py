@@ -1,4 +1,4 @@
-"""The five vendors as the fault tests see them: a small account, what its truth is, and which requests bring what."""
+"""The five vendors in the fault tests: a small account each, its rows, and which requests return what."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Keys: t.TypeAlias = "dict[str, set[Key]]"
 
 SIZE: t.Final = 40
 PAGE_ROWS: t.Final = {"pigment": 8, "cryptolens": 6}
-"""The most rows of a page in the small accounts."""
+"""Rows per page in the small accounts."""
 
-# A file may be published again under the same key: what was lost shows only beside its md5.
+# A file may be replaced under the same key, so its md5 is compared as well.
 _VERSION = {
     "index_exchange_files": "md5sum",
     "index_exchange_impressions": "file_md5",
@@ -46,13 +46,13 @@ class Subject:
     Attributes:
         name: Its name.
         shrink: Makes its account small, but with several pages in every log.
-        add: Adds rows that a run started now has to bring.
-        page: Part of the targets that bring rows.
-        pages: How many such requests a run over the small account makes, at least.
-        login: Part of the targets that bring a token; None where there is none.
-        expire: Ends every token.
+        add: Adds rows that a run started now has to read.
+        page: Part of the URLs that return rows.
+        pages: The least number of such requests of a run over the small account.
+        login: Part of the URL that returns a token, if there is one.
+        expire: Expires every token.
         sweeps: Whether it is read by sweeps.
-        error: What the vendor says with status 200 when it means an error, where that is known; else an empty object.
+        error: The vendor's error body with status 200, where known.
     """
 
     name: str
@@ -70,29 +70,29 @@ class Subject:
 
 
 def canonical(value: object) -> str:
-    """Write a part of a key in one form, however the vendor or the tap spells it."""
+    """Return a part of a key in the same form for vendor and tap."""
     return str(value).removesuffix(".000000Z").removesuffix("Z")
 
 
 @cache
 def key_names(stream: str) -> tuple[str, ...]:
-    """Give the properties that tell two rows, or two versions of one, apart."""
+    """Return the properties that identify a row and its version."""
     keys = tuple(TapAuditLogs(config={}, validate_config=False).streams[stream].primary_keys)
     return (*keys, _VERSION[stream]) if stream in _VERSION else keys
 
 
 def record_key(stream: str, record: Row) -> Key:
-    """Give the key of a record of the tap."""
+    """Return the key of a record of the tap."""
     return tuple(canonical(record.get(name)) for name in key_names(stream))
 
 
 def row_key(stream: str, row: Row) -> Key:
-    """Give the key of a row of the truth."""
+    """Return the key of a row of the vendor."""
     return tuple(canonical(row.get(_VENDORS_SPELLING.get((stream, name), name))) for name in key_names(stream))
 
 
 def true_keys(truth: dict[str, list[Row]]) -> Keys:
-    """Give the keys of the truth, by stream."""
+    """Return the keys of the vendors' rows, by stream."""
     return {stream: {row_key(stream, row) for row in rows} for stream, rows in truth.items()}
 
 

@@ -15,7 +15,7 @@ from tap_auditlogs.vendors.pigment import client as pigment_client
 from tap_auditlogs.vendors.xandr import client as xandr_client
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor, every_vendor_with_tokens, vendors
-from tests.faults.proxy import CUTS, SILENT, after, sent_slowly, html, rewritten, status
+from tests.faults.proxy import CUTS, SILENT, after, html, rewritten, sent_slowly, status
 from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:

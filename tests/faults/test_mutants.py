@@ -1,4 +1,4 @@
-"""Each oracle is able to object: a tap broken on purpose makes it do so, and the sound tap does not."""
+"""Each oracle reports the mutants it is meant for, and nothing for the real tap."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Stage:
-    """What a trial needs: a sandbox with its levers, and the waits of the runs."""
+    """What a trial needs: the sandbox, the proxy, and the waits of the runs."""
 
     def __init__(self, sandbox: Sandbox, proxy: FaultProxy, clock: Clock, waits: list[float]) -> None:
         self.sandbox = sandbox
@@ -49,7 +49,7 @@ class Stage:
         self.config = proxy.in_front(sandbox.config)
 
     def check(self, *runs: t.Any) -> list[str]:
-        """What the oracles about records say of runs that followed each other."""
+        """Report records that successive runs have missed."""
         return oracles.gaps(self.sandbox.truth(), *(run.messages for run in runs))
 
 
@@ -93,7 +93,7 @@ def lines_of_a_run(stage: Stage) -> list[str]:
 
 
 def next_id_follows(stage: Stage) -> list[str]:
-    """Ids may come without a gap: the row with the very next one counts."""
+    """The next row has the very next id."""
     cryptolens = stage.sandbox.vendor("cryptolens", CryptolensSandbox)
     log = cryptolens.web_api_log
     first = sync(stage.config)
@@ -128,7 +128,7 @@ def late_change(stage: Stage) -> list[str]:
 
 
 def change_of_the_year_2099(stage: Stage) -> list[str]:
-    """What comes after a row of the future is found, and the state stays one that can be loaded."""
+    """Rows that come after one dated in the future are read, and the state can be loaded."""
     pigment = stage.sandbox.vendor("pigment", PigmentSandbox)
     pigment.add_event(stage.sandbox.world.now() + timedelta(days=25_000))
     first = sync(stage.config)
@@ -137,7 +137,7 @@ def change_of_the_year_2099(stage: Stage) -> list[str]:
 
 
 def another_file_comes(stage: Stage) -> list[str]:
-    """The bytes of another hour come, sound in themselves."""
+    """The vendor sends the valid file of another hour."""
     files = stage.sandbox.vendor("index_exchange", IndexExchangeSandbox)
     one, other = (files.file(HourKey(hour)).content for hour in files.hours[:2])
     truth = stage.sandbox.truth()
@@ -147,7 +147,7 @@ def another_file_comes(stage: Stage) -> list[str]:
 
 
 def _wrong_rows(truth: oracles.Truth, messages: list[oracles.Message]) -> list[str]:
-    """Records of a file have the cells of that file."""
+    """Compare the records of a file with its rows."""
     stream = "index_exchange_impressions"
     true_times = {(row["file_md5"], row["row_number"], row["timestamp"].replace(" ", "T")) for row in truth[stream]}
     return [
@@ -184,8 +184,8 @@ def throttled(stage: Stage) -> list[str]:
     return oracles.too_short_waits(stage.waits, asked=7)
 
 
-def left_half_way(stage: Stage) -> list[str]:
-    """An outage after several pages or objects of one type, and a run that goes on from there."""
+def interrupted_and_resumed(stage: Stage) -> list[str]:
+    """An outage after several pages or objects, then a resumed run."""
     ((name, settings),) = stage.config.items()
     if SUBJECTS[name].sweeps:
         settings["max_concurrency"] = 1  # else it is a matter of chance which objects are done
@@ -252,17 +252,17 @@ TRIALS: dict[str, tuple[str, Trial]] = {
     "schema_after_records": ("pigment", lines_of_a_run),
     "secrets_in_temporary_file": ("pigment", temporary_files),
 }
-OBJECTIONS = {
-    "extra_record": "records are of no row",
+EXPECTED = {
+    "extra_record": "records belong to no row",
     "wrong_type": "7 is not of type 'string'",
     "schema_after_records": "before its SCHEMA",
     "secrets_in_temporary_file": "a secret is in the file",
     "progress_not_kept": "repeated",
     "no_rate_limit": "requests within",
 }
-"""What an oracle says, where another one of the same trial, or another branch of it, could object in its place."""
+"""The message that has to be reported, where a trial has several oracles."""
 SEVERAL_VENDORS: dict[str, tuple[Trial, tuple[str, ...]]] = {
-    "progress_not_kept": (left_half_way, ("pigment", "openx", "xandr")),
+    "progress_not_kept": (interrupted_and_resumed, ("pigment", "openx", "xandr")),
     "no_rate_limit": (paced, ("pigment", "xandr")),
 }
 ON_PLAIN_RUNS = {
@@ -279,7 +279,7 @@ BY_PROCESS = ("exit_code_0_on_signal", "invalid_state_ignored")
 
 
 @pytest.mark.parametrize(("mutant", "vendor", "trial"), ALL_TRIALS, ids=_named)
-def test_an_oracle_objects_to_the_mutant(
+def test_an_oracle_reports_the_mutant(
     sandbox: Sandbox,
     proxy: FaultProxy,
     clock: Clock,
@@ -288,8 +288,8 @@ def test_an_oracle_objects_to_the_mutant(
     trial: Trial,
 ) -> None:
     with applied(mutant):
-        objections = trial(Stage(sandbox, proxy, clock, waits))
-    assert [objection for objection in objections if OBJECTIONS.get(mutant, "") in objection]
+        findings = trial(Stage(sandbox, proxy, clock, waits))
+    assert [finding for finding in findings if EXPECTED.get(mutant, "") in finding]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_an_oracle_objects_to_the_mutant(
     list(dict.fromkeys((vendor, trial) for _, vendor, trial in ALL_TRIALS)),
     ids=_named,
 )
-def test_no_oracle_objects_to_the_tap(
+def test_no_oracle_reports_the_tap(
     sandbox: Sandbox, proxy: FaultProxy, clock: Clock, waits: list[float], trial: Trial
 ) -> None:
     assert trial(Stage(sandbox, proxy, clock, waits)) == []
@@ -305,7 +305,7 @@ def test_no_oracle_objects_to_the_tap(
 
 @pytest.mark.parametrize("vendor", ["pigment"])
 @pytest.mark.parametrize("mutant", BY_PROCESS)
-def test_a_mutant_of_the_process_ends_well_where_the_tap_would_not(
+def test_a_mutant_of_the_process_exits_with_0(
     sandbox: Sandbox, proxy: FaultProxy, tap_runner: TapRunner, mutant: str
 ) -> None:
     """The tap itself ends with 143 and with 1: see `test_ends` and `test_state_files`."""

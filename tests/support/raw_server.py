@@ -1,4 +1,4 @@
-"""A server that answers on the level of bytes, so that it can answer wrongly in every way."""
+"""A server that sends raw bytes, so that tests can send malformed responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came in."""
+    """A received request."""
 
     method: str
     target: str
@@ -31,7 +31,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Talk:
-    """One request being answered."""
+    """A request and its open connection."""
 
     connection: socket.socket
     request: Received
@@ -74,7 +74,7 @@ def json_answer(payload: object, status: int = 200, headers: Mapping[str, str] |
 
 
 def gzipped(payload: object, *, keep: int | None = None) -> Answer:
-    """Answer in gzip encoding, cut after some bytes but with the length that fits the cut."""
+    """Answer with a truncated gzip body whose Content-Length matches."""
     return answer(gzip.compress(json.dumps(payload).encode())[:keep], headers={"Content-Encoding": "gzip"})
 
 
@@ -91,7 +91,7 @@ def raw(*pieces: bytes, every: float = 0.0) -> Answer:
 
 
 def drip(head: bytes, piece: bytes, *, every: float) -> Answer:
-    """Send the head at once and then one piece after the other, without an end."""
+    """Send the head at once, then pieces without end."""
 
     def talk(talk: Talk) -> None:
         talk.send(head)
@@ -117,7 +117,7 @@ def hang(talk: Talk) -> None:
 
 
 class RawServer:
-    """Gives its answers in order, one per request; the last one again and again."""
+    """Sends its answers in order, one per request, and then repeats the last one."""
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._answers: list[Answer] = list(answers)

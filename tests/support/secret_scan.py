@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 
 def leaks(text: str | bytes, secrets: Iterable[str]) -> list[str]:
-    """Give the secrets that the text shows."""
+    """Return the secrets that the text contains."""
     given = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     readings = [given]
     for undo in (_unescape, _unquote, lambda data: data.replace(b"+", b" ")):

@@ -1,4 +1,4 @@
-"""Runs the installed command as its users do: a process with a configuration file, a state file and pipes."""
+"""Runs the installed command as a process with a configuration file, a state file and pipes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Message: t.TypeAlias = "dict[str, t.Any]"
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The present environment without what would change a run, and with these variables."""
+    """The environment with these variables and without those that would change a run."""
     own = {name: value for name, value in os.environ.items() if not any(part in name.upper() for part in _FOREIGN)}
     return {**own, **variables}
 
 
 def messages(stdout: bytes) -> list[Message]:
-    """Read Singer messages, and make sure that there is nothing else."""
+    """Parse Singer messages; anything else is an error."""
     assert stdout == b"" or stdout.endswith(b"\n"), f"the last line is cut: {stdout[-200:]!r}"
     read = [json.loads(line) for line in stdout.splitlines()]
     assert {message["type"] for message in read} <= {"SCHEMA", "RECORD", "STATE"}
@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def state(self) -> Message | None:
-        """The last state, as a target would hand it back."""
+        """The last state, as a target would print it."""
         return last_state(self.messages)
 
     def records(self, stream: str) -> list[dict[str, t.Any]]:
@@ -64,14 +64,14 @@ def last_state(read: Sequence[Message]) -> Message | None:
 
 
 class TapRunner:
-    """Starts the tap with files in a folder of the test's own."""
+    """Starts the tap with files in a folder of the test."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files = 0
 
     def file(self, content: object) -> str:
-        """Write a file, text as it is and anything else as JSON, and give its path."""
+        """Write text or JSON to a file and return its path."""
         self._files += 1
         path = self._folder / f"file-{self._files}.json"
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
