@@ -353,10 +353,10 @@ def applied(name: str) -> Iterator[None]:
 def main() -> None:
     """Run a broken tap."""
     name = sys.argv.pop(1)
-    interrupts.install()
     with applied(name):
         TapAuditLogs.cli()
 
 
 if __name__ == "__main__":
+    interrupts.install()
     main()

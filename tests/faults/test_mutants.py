@@ -278,6 +278,15 @@ ALL_TRIALS: list[tuple[str, str, Trial]] = [
 BY_PROCESS = ("exit_code_0_on_signal", "invalid_state_ignored")
 
 
+# Signals are blocked before the imports, some of which start threads.
+RUN_MUTANT = """
+from tap_auditlogs.core.interrupts import interrupts
+interrupts.install()
+from tests.faults.mutants import main
+main()
+"""
+
+
 @pytest.mark.parametrize(("mutant", "vendor", "trial"), ALL_TRIALS, ids=_named)
 def test_an_oracle_reports_the_mutant(
     sandbox: Sandbox,
@@ -310,7 +319,7 @@ def test_a_mutant_of_the_process_exits_with_0(
 ) -> None:
     """The tap itself ends with 143 and with 1: see `test_ends` and `test_state_files`."""
     config = proxy.in_front(sandbox.config)
-    command = [sys.executable, "-m", "tests.faults.mutants", mutant, f"--config={tap_runner.file(config)}"]
+    command = [sys.executable, "-c", RUN_MUTANT, mutant, f"--config={tap_runner.file(config)}"]
     if mutant == "exit_code_0_on_signal":
         proxy.inject(status(503, {"Retry-After": "60"}))
     else:
