@@ -155,7 +155,8 @@ class RowShaper:
         """Keep a misfit in `extra`, and return what is left for its column."""
         if source in self._key_sources:
             msg = f"a row's {source!a:.60}, part of the key, is {_describe(value)} that does not fit its type"
-            raise ProtocolError(msg) from error
+            advice = "Run again later. If the error persists, report it to the vendor"
+            raise ProtocolError(msg, advice=advice) from error
         self._report(source, "a value that does not fit its column")
         if isinstance(error, _PartialMisfitError):
             extra.update({source + path: part for path, part in error.misfits.items()})
@@ -199,8 +200,9 @@ def _to_object(converters: Mapping[str, tuple[type | None, Convert]], value: obj
         _refuse(value)
     misfits: dict[str, t.Any] = {}
     converted = dict(value)
-    for name in converters.keys() & value.keys():
-        converted[name] = _to_part(*converters[name], value[name], f".{name}", misfits)
+    for name, converter in converters.items():
+        if name in value:
+            converted[name] = _to_part(*converter, value[name], f".{name}", misfits)
     if misfits:
         raise _PartialMisfitError(converted, misfits)
     return converted

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from tap_auditlogs.core.errors import ProtocolError
-from tap_auditlogs.core.sweep import OffsetPage, read_by_offset
+from tap_auditlogs.core.sweep.offsets import OffsetPage, read_by_offset
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,22 +30,21 @@ class Collection:
         page = self.rows[offset : offset + self.limit]
         return OffsetPage(page, offset + len(page) < len(self.rows))
 
-    def read(self, *, rows_vanish: bool = True) -> list[int]:
-        return read_by_offset(self.fetch, lambda row: row, where="acme: rows", rows_vanish=rows_vanish)
+    def read(self) -> list[int]:
+        return read_by_offset(self.fetch, lambda row: row, where="acme: rows")
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 99, 100, 101])
 @pytest.mark.parametrize("limit", [1, 2, 7, 10, 100])
-@pytest.mark.parametrize("rows_vanish", [True, False])
-def test_each_row_comes_once(count: int, limit: int, rows_vanish: bool) -> None:
-    assert Collection(list(range(count)), limit).read(rows_vanish=rows_vanish) == list(range(count))
+def test_each_row_comes_once(count: int, limit: int) -> None:
+    assert Collection(list(range(count)), limit).read() == list(range(count))
 
 
 @pytest.mark.case("C8", "xandr")
-def test_the_offset_moves_by_the_rows_received() -> None:
+def test_each_page_begins_with_the_last_row_received() -> None:
     collection = Collection(list(range(20)), 7)
-    collection.read(rows_vanish=False)
-    assert collection.offsets == [0, 7, 14]
+    collection.read()
+    assert collection.offsets == [0, 6, 12, 18]
 
 
 def test_rows_that_come_in_at_the_head_are_no_reason_to_read_twice() -> None:
@@ -70,6 +69,16 @@ def test_rows_that_vanish_let_no_other_slip_by(seed: int) -> None:
     assert set(range(300)) - gone <= set(found)
 
 
+def test_rows_purged_at_the_head_cost_no_other_and_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    def purge(rows: list[int]) -> None:
+        if rows[0] == 0 or rows[0] == 12:
+            del rows[:12]
+
+    with caplog.at_level("INFO"):
+        assert set(range(24, 255)) <= set(Collection(list(range(255)), 100, purge).read())
+    assert caplog.text.count("rows vanished") == 1
+
+
 @pytest.mark.case("C3", "xandr")
 def test_an_empty_page_that_promises_more_is_asked_again() -> None:
     pages = iter([OffsetPage([1, 2], more=True), OffsetPage([], more=True), OffsetPage([3], more=False)])
@@ -79,19 +88,16 @@ def test_an_empty_page_that_promises_more_is_asked_again() -> None:
         offsets.append(offset)
         return next(pages)
 
-    assert read_by_offset(fetch, lambda row: row, where="acme", rows_vanish=False) == [1, 2, 3]
-    assert offsets == [0, 2, 2]
+    assert read_by_offset(fetch, lambda row: row, where="acme") == [1, 2, 3]
+    assert offsets == [0, 1, 0]
 
 
 @pytest.mark.case("C4", "openx", "xandr")
 @pytest.mark.case("C7", "openx", "xandr")
 @pytest.mark.parametrize("rows", [[], [1, 2, 3]])
-@pytest.mark.parametrize("rows_vanish", [True, False])
-def test_pages_that_promise_more_for_ever_end_with_an_error(rows: list[int], rows_vanish: bool) -> None:
+def test_pages_that_promise_more_for_ever_end_with_an_error(rows: list[int]) -> None:
     with pytest.raises(ProtocolError, match=r"acme: .*nothing new"):
-        read_by_offset(
-            lambda _offset: OffsetPage(rows, more=True), lambda row: row, where="acme", rows_vanish=rows_vanish
-        )
+        read_by_offset(lambda _offset: OffsetPage(rows, more=True), lambda row: row, where="acme")
 
 
 def test_rows_without_any_order_end_with_an_error() -> None:

@@ -7,26 +7,31 @@ moves when the sweep ends. What the state holds does not grow with the number of
 | module | what it does |
 |---|---|
 | `plan` | which objects, from when on, where to go on and how the bookmark moves: no I/O |
-| `offsets` | reads a collection page by page while rows come and go: no I/O of its own |
-| `track` | one stream's part in a sweep: its sweep and its bookmark |
+| `offsets` | reads a collection page by page while rows come and go |
+| `objects` | an object's query and its history |
+| `stream_sweep` | one stream's sweep of one object type |
+| `type_sweep` | the sweep of one object type for all streams |
+| `skipped_types` | what could not be read, and whether a stream is incomplete without it |
 | `settings` | what can be set for all of them |
-| `stream` | the base of the streams that sweep, and of those written in the pass of another |
+| `history_stream`, `stream` | the base classes of the streams |
 """
 
-from tap_auditlogs.core.sweep.offsets import OffsetPage, read_by_offset
-from tap_auditlogs.core.sweep.plan import Listed, Outcome, Rules
-from tap_auditlogs.core.sweep.stream import Ask, Reading, SweepStream, SweptStream, UnsupportedTypeError, name_objects
+from tap_auditlogs.core.sweep.history_stream import SweptStream
+from tap_auditlogs.core.sweep.objects import ObjectHistory, ObjectQuery, UnsupportedTypeError, name_objects
+from tap_auditlogs.core.sweep.offsets import OffsetPage, OffsetReader, Row
+from tap_auditlogs.core.sweep.plan import Listed, Outcome
+from tap_auditlogs.core.sweep.stream import SweepStream
 
 __all__ = [
-    "Ask",
     "Listed",
+    "ObjectHistory",
+    "ObjectQuery",
     "OffsetPage",
+    "OffsetReader",
     "Outcome",
-    "Reading",
-    "Rules",
+    "Row",
     "SweepStream",
     "SweptStream",
     "UnsupportedTypeError",
     "name_objects",
-    "read_by_offset",
 ]

@@ -11,13 +11,15 @@ from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError, name_objects
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
+from tap_auditlogs.vendors.xandr.reader import Reader
 from tap_auditlogs.vendors.xandr.services import LOCAL_TIME_SERVICES, PARENTS, list_endpoint
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Iterator, Sequence
 
-    from tap_auditlogs.vendors.xandr.paginator import Reader, Row
+    from tap_auditlogs.core.http import HttpClient
+    from tap_auditlogs.core.sweep import Row
 
 _LARGEST_ZONE = timedelta(hours=24)
 
@@ -25,8 +27,9 @@ _LARGEST_ZONE = timedelta(hours=24)
 class Lister:
     """Lists objects with their times of modification, through their parents where a service wants that."""
 
-    def __init__(self, reader: Reader, logger: logging.Logger) -> None:
-        self._reader = reader
+    def __init__(self, client: HttpClient, api_url: str, logger: logging.Logger) -> None:
+        self._client = client
+        self._api_url = api_url
         self._logger = logger
 
     def list_objects(self, service: str, since: str | None, workers: Workers) -> Iterator[Listed]:
@@ -35,10 +38,7 @@ class Lister:
         Args:
             service: The service.
             since: Objects not changed since may be left out; None if every object is wanted.
-            workers: For the lists of several parents side by side.
-
-        Yields:
-            The objects.
+            workers: For the lists of several parents.
 
         Raises:
             UnsupportedTypeError: If there is no such service.
@@ -94,12 +94,11 @@ class Lister:
             params["fields"] = f"id,{endpoint.modified}"
             if since is not None and service not in LOCAL_TIME_SERVICES:
                 params["min_last_modified"] = write_time(parse_timestamp(since))
-        return self._reader.read_all(
+        return Reader(self._client, self._api_url, rows_key=endpoint.rows_key).read_all(
             endpoint.path,
             params,
             take=lambda row: Listed(_id(row), _latest_change(row.get(endpoint.modified), service)),
             key=lambda listed: listed.id,
-            rows_key=endpoint.rows_key,
             what=f"list of {service}",
         )
 
@@ -111,23 +110,17 @@ def _id(row: Row) -> int:
         return value
     if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
         return int(value)
-    raise ProtocolError("an object has no usable id", where="xandr", advice="Please report this")
+    raise ProtocolError("an object of the list has no usable id", where="xandr")
 
 
 def write_time(moment: datetime) -> str:
-    """Write a time as the vendor does, in whole seconds; `strftime` would leave out the zeros of early years.
-
-    Args:
-        moment: The time in UTC.
-
-    Returns:
-        For example `2026-11-20 05:00:00`.
-    """
+    """Return a time as the vendor writes it, in UTC: `2026-11-20 05:00:00`."""
+    # `strftime` would leave out the zeros of early years
     return moment.replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def _latest_change(last_modified: object, service: str) -> datetime | None:
-    """Say until when an object may have been changed, as far as its time of modification tells."""
+    """Return until when an object may have been changed, or None if its time of modification does not tell."""
     try:
         moment = parse_timestamp(t.cast("str", last_modified))
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Xandr's streams: the change log, and with it the details of each transaction."""
+"""The streams of Xandr: the change log, and with it the details of each transaction."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from datetime import timedelta
 from functools import cached_property
 
 from singer_sdk import typing as th
+from typing_extensions import override
 
 from tap_auditlogs.core.child_stream import ChildStream
-from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError
+from tap_auditlogs.core.errors import RefusedError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.sweep import (
-    Ask,
     Listed,
+    ObjectHistory,
+    ObjectQuery,
     Outcome,
-    Reading,
-    Rules,
     SweepStream,
     SweptStream,
 )
@@ -26,7 +26,7 @@ from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.listing import Lister, write_time
-from tap_auditlogs.vendors.xandr.paginator import Reader, rows_of
+from tap_auditlogs.vendors.xandr.reader import Reader, rows_of
 from tap_auditlogs.vendors.xandr.rows import RowCleaner, fingerprint
 from tap_auditlogs.vendors.xandr.settings import FILTERS
 
@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
 
-    from tap_auditlogs.vendors.xandr.paginator import Row
+    from tap_auditlogs.core.sweep import Row
 
 _KEY_PROPERTIES = (
     th.Property(
@@ -56,7 +56,7 @@ _KEY_PROPERTIES = (
 
 
 class TransactionStream(SweptStream):
-    """What both streams have in common."""
+    """The key, the filters and the cleaning of rows that both streams share."""
 
     primary_keys = ("service", "resource_id", "transaction_id")
     replication_key = "created_on"
@@ -64,14 +64,9 @@ class TransactionStream(SweptStream):
     filter_settings = ("resource_ids", *FILTERS)
 
     @property
-    def rules(self) -> Rules:
-        """What the settings say about sweeps."""
-        return Rules(
-            self.start_date,
-            self.end_date,
-            lookback=timedelta(hours=float(self.settings["lookback_hours"])),
-            full_scan_every=timedelta(days=float(self.settings["full_scan_every_days"])),
-        )
+    @override
+    def lookback(self) -> timedelta:
+        return timedelta(hours=float(self.settings["lookback_hours"]))
 
     @cached_property
     def cleaner(self) -> RowCleaner:
@@ -94,136 +89,107 @@ class ChangeLog(TransactionStream, SweepStream):
         ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
-    @property
-    def object_types(self) -> Sequence[str]:
-        """The services."""
-        return tuple(dict.fromkeys(self.settings["services"]))
+    types_setting = "services"
+    ids_setting = "resource_ids"
 
-    def configured_ids(self, object_type: str) -> Sequence[int]:
-        """Return the ids that the settings name for a service.
-
-        Args:
-            object_type: The service.
-
-        Returns:
-            The ids.
-        """
-        return t.cast("Sequence[int]", self.settings.get("resource_ids", {}).get(object_type, ()))
-
+    @override
     def list_objects(self, object_type: str, since: str | None, workers: Workers) -> Iterable[Listed]:
-        """List the objects of a service.
+        lister = Lister(self.connection.client, self.settings["api_url"], self.logger)
+        return lister.list_objects(object_type, since, workers)
 
-        Args:
-            object_type: The service.
-            since: Objects not changed since may be left out; None if every object is wanted.
-            workers: For the lists of several parents side by side.
+    @override
+    def read_objects(
+        self, object_type: str, queries: Sequence[ObjectQuery], workers: Workers
+    ) -> Iterator[ObjectHistory]:
+        """Yield the details of an object's transactions, one by one, and at last its transactions.
 
-        Returns:
-            The objects.
+        Objects are read before their turn, and details across objects, so that neither a long history nor many short
+        ones leave a thread idle.
         """
-        return Lister(self._reader, self.logger).list_objects(object_type, since, workers)
-
-    def read_objects(self, object_type: str, asks: Sequence[Ask], workers: Workers) -> Iterator[Reading]:
-        """Read the transactions of objects, and the details of those transactions.
-
-        Both are read ahead: objects before their turn, and details across objects, so that neither a long history
-        nor many short ones leave a thread idle.
-
-        Args:
-            object_type: The service.
-            asks: The objects by ascending id.
-            workers: For requests side by side.
-
-        Yields:
-            The details of an object's transactions, one by one, and at last its transactions.
-        """
-        histories = look_ahead((workers.submit(self._read_log, object_type, ask) for ask in asks), workers.window)
-        steps = (
-            step
-            for ask, history in zip(asks, histories, strict=True)
-            for step in self._steps(object_type, ask, history, workers)
+        logs = look_ahead((workers.submit(self._read_log, object_type, query) for query in queries), workers.window)
+        parts = (
+            part
+            for query, log in zip(queries, logs, strict=True)
+            for part in self._parts(object_type, query, log, workers)
         )
-        for step in look_ahead(steps, workers.window):
-            yield step.result()
+        for part in look_ahead(parts, workers.window):
+            yield part.result()
 
-    def _steps(
-        self, service: str, ask: Ask, history: Future[list[Record]], workers: Workers
-    ) -> Iterator[Future[Reading]]:
-        """Turn an object's transactions into readings, of which the details are still to come."""
-        streams = [track.stream for track in ask.tracks]
+    def _parts(
+        self, service: str, query: ObjectQuery, log: Future[list[Record]], workers: Workers
+    ) -> Iterator[Future[ObjectHistory]]:
+        """Turn an object's transactions into parts of its history, of which the details are still to come."""
         try:
-            transactions = history.result()
-        except (RefusedError, NotUnderstoodError) as error:
-            outcome = Outcome.UNKNOWN if isinstance(error, NotUnderstoodError) else Outcome.REFUSED
-            yield _known(Reading(ask.object_id, outcomes=dict.fromkeys(streams, outcome)))
+            transactions = log.result()
+        except RefusedError:
+            yield _known(ObjectHistory(query.object_id, outcomes=dict.fromkeys(query.streams, Outcome.REFUSED)))
             return
-        outcomes = dict.fromkeys(streams, Outcome.READ)
+        except NotUnderstoodError:
+            yield _known(ObjectHistory(query.object_id, outcomes=dict.fromkeys(query.streams, Outcome.UNKNOWN)))
+            return
+        except Exception as error:  # noqa: BLE001 - the sweep decides whether only this object fails
+            yield _known(ObjectHistory(query.object_id, errors=dict.fromkeys(query.streams, error)))
+            return
+        outcomes = dict.fromkeys(query.streams, Outcome.READ)
         records: dict[str, list[Record]] = {}
-        for track in ask.tracks:
-            wanted = [record for record in transactions if track.wants(record["created_on"])]
-            if track.stream == self.name:
+        for each in query.sweeps:
+            wanted = [record for record in transactions if each.wants(record["created_on"])]
+            if each.stream == self.name:
                 records[self.name] = wanted
                 continue
             for record in wanted:
-                outcomes.pop(track.stream, None)  # the details tell
-                if track.failure is None:
-                    yield workers.submit(self._read_detail, track.stream, service, ask.object_id, record)
+                outcomes.pop(each.stream, None)  # the details tell
+                if each.failure is None:
+                    yield workers.submit(self._read_detail, each.stream, service, query.object_id, record)
         records = {name: wanted for name, wanted in records.items() if wanted}
-        yield _known(Reading(ask.object_id, records, outcomes))
+        yield _known(ObjectHistory(query.object_id, records, outcomes))
 
     # In the threads
 
-    def _read_log(self, service: str, ask: Ask) -> list[Record]:
-        what = f"change log of {service} {ask.object_id}"
+    def _read_log(self, service: str, query: ObjectQuery) -> list[Record]:
         rows = self._reader.read_all(
             self.path,
-            self._log_query(service, ask),
+            self._log_query(service, query),
             take=lambda row: row,
             key=_identity,
-            rows_key="change_logs",
-            what=what,
+            what=f"change log of {service} {query.object_id}",
         )
-        return [self.shaper.shape(self._cleaned(row, service, ask.object_id)) for row in rows]
+        cleaned = (self.cleaner.clean(row, service=service, resource_id=query.object_id) for row in rows)
+        return [self.shaper.shape(row) for row in cleaned]
 
-    def _log_query(self, service: str, ask: Ask) -> dict[str, t.Any]:
+    def _log_query(self, service: str, query: ObjectQuery) -> dict[str, t.Any]:
         """Ask from a second before to a second after what is wanted: whether the bounds are inclusive is unknown."""
-        until = max(track.sweep.started for track in ask.tracks)
-        query: dict[str, t.Any] = {
+        until = max(each.sweep.started for each in query.sweeps)
+        params: dict[str, t.Any] = {
             "service": service,
-            "resource_id": ask.object_id,
+            "resource_id": query.object_id,
             "sort": "created_on.asc",
             "max_timestamp": _seconds(until, timedelta(seconds=1)),
         }
-        if ask.since is not None:
-            query["min_timestamp"] = _seconds(ask.since, timedelta(seconds=-1))
+        if query.since is not None:
+            params["min_timestamp"] = _seconds(query.since, timedelta(seconds=-1))
         if fields := self.settings["additional_fields"]:
-            query["additional_fields"] = ",".join(fields)
-        query |= {name: str(self.settings[name]).lower() for name in FILTERS if name in self.settings}
-        return query
+            params["additional_fields"] = ",".join(fields)
+        return params | {name: str(self.settings[name]).lower() for name in FILTERS if name in self.settings}
 
-    def _read_detail(self, stream: str, service: str, resource_id: int, transaction: Record) -> Reading:
+    def _read_detail(self, stream: str, service: str, resource_id: int, transaction: Record) -> ObjectHistory:
         detail = self._details[stream]
+        if detail.failure is not None:
+            return ObjectHistory(resource_id, complete=False)
         try:
-            if detail.failure is not None:
-                return Reading(resource_id, complete=False)
             records = detail.read(self._reader, service, resource_id, transaction["transaction_id"])
         except (RefusedError, NotUnderstoodError):
-            return Reading(resource_id, outcomes={stream: Outcome.REFUSED}, complete=False)
-        except CredentialsError:
-            raise
-        except ApiError as error:
-            return Reading(resource_id, failures={stream: error}, complete=False)
+            return ObjectHistory(resource_id, outcomes={stream: Outcome.REFUSED}, complete=False)
+        except Exception as error:  # noqa: BLE001 - the sweep decides whether only this object fails
+            return ObjectHistory(resource_id, errors={stream: error}, complete=False)
         if not records:
             self.logger.warning("The vendor has no details of transaction %s.", transaction["transaction_id"])
-            return Reading(resource_id, outcomes={stream: Outcome.READ}, complete=False)
-        return Reading(resource_id, {stream: records}, complete=False)
-
-    def _cleaned(self, row: Row, service: str, resource_id: int) -> Row:
-        return self.cleaner.clean(row, service=service, resource_id=resource_id)
+            return ObjectHistory(resource_id, outcomes={stream: Outcome.READ}, complete=False)
+        return ObjectHistory(resource_id, {stream: records}, complete=False)
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.connection.client, self.settings["api_url"])
+        return Reader(self.connection.client, self.settings["api_url"], rows_key="change_logs")
 
     @property
     def _details(self) -> dict[str, ChangeLogDetail]:
@@ -280,20 +246,7 @@ class ChangeLogDetail(TransactionStream, ChildStream):
     ).to_dict()
 
     def read(self, reader: Reader, service: str, resource_id: int, transaction_id: str) -> list[Record]:
-        """Read the details of a transaction.
-
-        Args:
-            reader: Reads the answer.
-            service: The service.
-            resource_id: The object.
-            transaction_id: The transaction.
-
-        Returns:
-            The records; none if the vendor has no details.
-
-        Raises:
-            ApiError: If they cannot be read.
-        """
+        """Read the details of a transaction; none if the vendor has none."""
         what = f"details of {service} {resource_id}"
         query = {
             "service": service,
@@ -312,17 +265,18 @@ class ChangeLogDetail(TransactionStream, ChildStream):
 
 
 def _identity(row: Row) -> str:
-    return t.cast("str", row.get("transaction_id") or fingerprint(row))
+    identifier = row.get("transaction_id")
+    return identifier if isinstance(identifier, str) and identifier else fingerprint(row)
 
 
-def _known(reading: Reading) -> Future[Reading]:
-    future: Future[Reading] = Future()
-    future.set_result(reading)
+def _known(history: ObjectHistory) -> Future[ObjectHistory]:
+    future: Future[ObjectHistory] = Future()
+    future.set_result(history)
     return future
 
 
 def _seconds(moment: str, shift: timedelta) -> str:
     parsed = parse_timestamp(moment)
-    with suppress(OverflowError):  # the first or the last moment of all, which stand for none at all
+    with suppress(OverflowError):  # outside datetime's range; left unshifted
         parsed += shift
     return write_time(parsed)

@@ -149,7 +149,7 @@ class OpenxSandbox(MeteredSandbox):
         for kind in self.catalogue.kinds:
             for item in self.catalogue.live(kind):
                 if (kind, item.id) not in self.audit_trail.unreadable:
-                    for revision in range(1, item.changes + 1):
+                    for revision in range(self.audit_trail.purged[kind, item.id] + 1, item.changes + 1):
                         yield kind, str(item.id), revision
 
     def fill(self, sizes: Mapping[str, int], *, changes: int) -> None:
@@ -173,6 +173,11 @@ class OpenxSandbox(MeteredSandbox):
         """Delete an object, so that it is in no list any more; its history can still be asked for by its id."""
         with self.lock:
             self.catalogue.delete(self.catalogue.known(obj_type, obj_id))
+
+    def purge(self, obj_type: str, obj_id: int, revisions: int) -> None:
+        """Remove the oldest revisions of an object."""
+        with self.lock:
+            self.audit_trail.purged[obj_type, obj_id] += revisions
 
     # The data.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from auditlogs_sandbox.vendors.openx.replies import Parameters, RefusedError, value_error
@@ -45,12 +46,16 @@ class AuditTrail:
         unreadable: Objects, as type and id, whose history the user may not read.
         timestamp_precision: Whether a date stands for its whole day in comparisons, or for its first second; no page
             tells.
+        purged: How many of its oldest revisions an object, as type and id, no longer has.
+        omitted_once: Type, id and revision of records that one answer lacks, and the next has again.
         head_inserts: How many changes are made to the objects asked about before each page but the first.
     """
 
     def __init__(self, objects: Objects, paging: Paging) -> None:
         self.unreadable: set[tuple[str, int]] = set()
         self.timestamp_precision: Precision = "day"
+        self.purged: Counter[tuple[str, int]] = Counter()
+        self.omitted_once: set[tuple[str, int, int]] = set()
         self.head_inserts = 0
         self._objects = objects
         self._paging = paging
@@ -61,7 +66,7 @@ class AuditTrail:
         for kind in catalogue.kinds:
             for item in catalogue.live(kind):
                 if (kind, item.id) not in self.unreadable:
-                    for revision, moment in self._objects.records(item):
+                    for revision, moment in self._kept(item):
                         yield self._objects.record(item, revision, moment)
 
     def answer(self, parts: list[str], nested: tuple[str, str] | None) -> Row:
@@ -80,8 +85,20 @@ class AuditTrail:
         if offset and self.head_inserts:
             self._insert(items)
         records = [record for record in self._select(items, sent) if all(test(record.moment) for test in tests)]
-        page = [self._objects.record(*record) for record in records[offset : offset + limit]]
+        cut = [record for record in records[offset : offset + limit] if not self._is_omitted(record)]
+        page = [self._objects.record(*record) for record in cut]
         return self._paging.envelope(page, limit, offset, len(records))
+
+    def _kept(self, item: TrackedObject) -> Iterator[tuple[int, int]]:
+        oldest = self.purged[item.kind, item.id] + 1
+        return (record for record in self._objects.records(item) if record[0] >= oldest)
+
+    def _is_omitted(self, record: _Record) -> bool:
+        known = record.item.kind, record.item.id, record.revision
+        if known not in self.omitted_once:
+            return False
+        self.omitted_once.remove(known)
+        return True
 
     def _find(self, obj_type: str | None, obj_id: str | None) -> list[TrackedObject]:
         if obj_id is None:
@@ -109,7 +126,7 @@ class AuditTrail:
         found = [
             _Record(item, each, moment)
             for item in items
-            for each, moment in self._objects.records(item)
+            for each, moment in self._kept(item)
             if revision in {0, each} and (user is None or self._objects.email(item, each) == user)
         ]
         return sorted(found, key=key, reverse=order.startswith("-"))

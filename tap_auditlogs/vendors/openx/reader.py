@@ -1,78 +1,39 @@
-"""How OpenX pages, and what its answers hold."""
+"""Reads OpenX's lists and histories, page by page."""
 
 from __future__ import annotations
 
 import typing as t
 
 import requests
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ProtocolError, RefusedError
-from tap_auditlogs.core.sweep import OffsetPage, read_by_offset
+from tap_auditlogs.core.sweep import OffsetPage, OffsetReader
 from tap_auditlogs.vendors.openx.client import SESSION_PATH, BareForbiddenError, NotUnderstoodError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Mapping
 
     from tap_auditlogs.core.http import ApiResponse, HttpClient
-
-    Row: t.TypeAlias = "dict[str, t.Any]"
-
-TItem = t.TypeVar("TItem")
+    from tap_auditlogs.core.sweep import Row
 
 # Vendor page on history: "default 20" in one place, 10 in another, 30 in a sample; the maximum is unknown.
 SAFE_PAGE_SIZE = 20
 
 
-class Reader:
-    """Reads rows of one API address after the other."""
+class Reader(OffsetReader):
+    """Reads below one base URL; asks for smaller pages once the vendor has refused the configured size."""
+
+    vendor = "openx"
 
     def __init__(self, client: HttpClient, api_url: str, page_size: int) -> None:
-        """Keep what requests need.
-
-        Args:
-            client: The client.
-            api_url: The base URL.
-            page_size: Rows per page; less is asked for once the vendor has refused it.
-        """
         self._client = client
         self._api_url = api_url
         self._page_size = page_size
 
-    def read_all(  # noqa: PLR0913 - keyword-only but for the request itself
-        self,
-        path: str,
-        params: Mapping[str, t.Any],
-        *,
-        take: Callable[[Row], TItem],
-        key: Callable[[TItem], Hashable],
-        rows_vanish: bool,
-        what: str,
-    ) -> list[TItem]:
-        """Read all pages.
-
-        Args:
-            path: Below the base URL.
-            params: The query, without the paging.
-            take: Takes out of a row what is wanted of it; all of these are held in memory.
-            key: Tells these apart.
-            rows_vanish: Whether rows may vanish while they are read.
-            what: What is read, for messages.
-
-        Returns:
-            What was taken of all rows.
-
-        Raises:
-            ApiError: If a page cannot be read.
-        """
-
-        def fetch(offset: int) -> OffsetPage[TItem]:
-            page = self._read_page(path, {**params, "offset": offset}, what)
-            return OffsetPage([take(row) for row in page.rows], page.more)
-
-        return read_by_offset(fetch, key, where=f"openx: {what}", rows_vanish=rows_vanish)
-
-    def _read_page(self, path: str, params: Mapping[str, t.Any], what: str) -> OffsetPage[Row]:
-        """Read a page; where the size of pages is refused, a safe one is taken from then on."""
+    @override
+    def read_page(self, path: str, params: Mapping[str, t.Any], offset: int, what: str) -> OffsetPage[Row]:
+        params = {**params, "offset": offset}
         try:
             return _page(self._send(path, {**params, "limit": self._page_size}, what), what)
         except NotUnderstoodError:
@@ -83,7 +44,7 @@ class Reader:
         return page
 
     def _send(self, path: str, params: Mapping[str, t.Any], what: str) -> ApiResponse:
-        """Send; a bare 403 is taken for a refusal only once the session has been proven alive."""
+        """Send; take a bare 403 for a refusal only after the session has proved to be alive."""
         try:
             return self._client.send(self._request(path, params), what=what)
         except BareForbiddenError:
@@ -94,11 +55,7 @@ class Reader:
             raise RefusedError(str(error), status=error.status) from error
 
     def _prove_session(self) -> None:
-        """Ask for the session, which logs in anew if it is over.
-
-        Raises:
-            CredentialsError: If a new session is not accepted either.
-        """
+        """Ask for the session, which logs in again if it is over."""
         try:
             self._client.send(self._request(SESSION_PATH, {}), what="session")
         except RefusedError:
