@@ -332,3 +332,51 @@ def test_a_state_that_cannot_be_understood_is_refused_in_one_line(sandbox: Sandb
     assert len(errors) == 1
     assert "The bookmark of `pigment_audit_events` in the state cannot be used" in errors[0]
     assert not sandbox.requests
+
+
+# Events that cannot be stored
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda event: {**event, "eventId": [event["eventId"]]}, "'eventId', part of the key, is a list"),
+        (lambda event: {**event, "eventId": {"id": event["eventId"]}}, "'eventId', part of the key, is an object"),
+        (lambda event: {**event, "eventId": True}, "'eventId', part of the key, is a boolean"),
+        (lambda event: event["eventId"], "not a JSON object"),
+        (lambda _event: None, "not a JSON object"),
+    ],
+    ids=["list", "object", "boolean", "text-for-event", "null-for-event"],
+)
+def test_an_event_that_cannot_be_stored_fails_the_stream_and_all_others_are_read(
+    sandbox: Sandbox, pigment: PigmentSandbox, change: t.Callable[[dict[str, t.Any]], object], reason: str
+) -> None:
+    whole = set(events(sandbox))
+    place = PAGE_SIZE + 3
+    event = json.loads(pigment.replace_event(place, b"{}"))
+    pigment.replace_event(place, json.dumps(change(event)).encode())
+    run = read(sandbox)
+    assert run.exit_code == 1
+    assert "`pigment_audit_events`: pigment: audit events: events that cannot be stored: 1." in run.log
+    assert "The first: page 2, event 3: " in run.log
+    assert reason in run.log
+    assert "report" not in run.log
+    assert set(ids(run)) == whole - {event["eventId"]}
+    assert "replication_key_value" not in run.bookmark(STREAM)
+    assert "progress" not in run.bookmark(STREAM)
+    pigment.replace_event(place, json.dumps(event).encode())
+    for state in run.states:
+        again = read(sandbox, state)
+        assert (again.exit_code, set(ids(again)) | set(ids(run))) == (0, whole)
+
+
+def test_a_window_continued_with_such_an_event_is_read_again_with_what_is_new(
+    sandbox: Sandbox, pigment: PigmentSandbox
+) -> None:
+    first = fail_at_page(sandbox, 3)
+    pigment.advance()
+    sandbox.faults.add(Fault(times=1, body=b'{"events": [null], "hasMoreEvents": false}'))
+    second = read(sandbox, first.state)
+    assert second.exit_code == 0
+    assert "events that cannot be stored: 1." in second.log
+    assert set(ids(second)) >= set(events(sandbox))

@@ -143,9 +143,9 @@ def test_events_that_come_in_while_paging_shift_pages_but_nothing_is_lost(
 # Odd events
 
 
-@pytest.mark.parametrize("event_id", [None, "", {"no": "text"}])
+@pytest.mark.parametrize("event_id", [None, ""])
 def test_an_event_without_an_id_gets_the_same_one_in_each_run(
-    sandbox: Sandbox, pigment: PigmentSandbox, event_id: object
+    sandbox: Sandbox, pigment: PigmentSandbox, event_id: str | None
 ) -> None:
     pigment.add_event(sandbox.world.now(), eventId=event_id, payload={"a": 1.10, "b": [True]})
     pigment.add_event(sandbox.world.now(), eventId=event_id, payload={"a": 1.10, "b": [False]})

@@ -224,6 +224,14 @@ class PigmentSandbox(VendorSandbox):
         """Add events that all come in at one instant; more than a page of them if asked."""
         return [self.add_event(ingested) for _ in range(count)]
 
+    def replace_event(self, place: int, body: bytes) -> bytes:
+        """Show other JSON in place of the event at a place counted from the newest; returns the former JSON."""
+        with self.lock:
+            event = self._events[-place]
+            self._events[-place] = event._replace(body=body)
+            self._walks.clear()
+            return event.body
+
     # The data.
 
     def _add_history(self) -> None:

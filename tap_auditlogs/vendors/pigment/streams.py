@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from http import HTTPStatus
@@ -85,6 +86,8 @@ class AuditEvents(AuditStream):
                 yield from self._read(left)
             except _CursorRefusedError:
                 self.logger.info("Pigment no longer accepts the cursor of the last run; its window is read again.")
+            except _UnreadableEventsError as error:
+                self.logger.warning("%s", error)
         try:
             yield from self._read(self._new_window())
         except _CursorRefusedError:
@@ -140,20 +143,27 @@ class AuditEvents(AuditStream):
 
     def _read(self, window: Window) -> Iterator[list[Record]]:
         paginator = EventPaginator(window.cursor)
+        unreadable = _UnreadableEvents()
         while not paginator.finished:
             window, response = self._request_page(window)
             events = _events(response)
             records = [
-                record for event in events if window.wants((record := self._to_record(event))["ingestion_timestamp"])
+                record
+                for record in self._to_records(events, f"page {paginator.count + 1}", unreadable)
+                if window.wants(record["ingestion_timestamp"])
             ]
             yield records
             paginator.count_rows(len(events))
             paginator.advance(response)
             ingested = [record["ingestion_timestamp"] for record in records]
             window = window.after_page(ingested, paginator.current_value, self.connection.client.server_time())
-            if not paginator.finished:
+            if not unreadable.count and not paginator.finished:  # later pages must not hide that one was incomplete
                 self.bookmark.keep_progress(window.as_progress())
                 self.checkpoint()
+        if unreadable.count:
+            self.bookmark.drop_progress()
+            self.checkpoint()
+            raise unreadable.error()
         # A back-fill that ends before the bookmark must not move it back.
         reached = [canonical_timestamp(text) for text in (window.newest, self.bookmark.value) if text is not None]
         self.bookmark.advance(max(reached, default=None))
@@ -182,7 +192,17 @@ class AuditEvents(AuditStream):
 
     # Events
 
-    def _to_record(self, event: dict[str, t.Any]) -> Record:
+    def _to_records(self, events: list[t.Any], page: str, unreadable: _UnreadableEvents) -> Iterator[Record]:
+        for number, event in enumerate(events, 1):
+            try:
+                yield self._to_record(event)
+            except ProtocolError as error:
+                unreadable.add(f"{page}, event {number}: {error}")
+
+    def _to_record(self, event: object) -> Record:
+        if not isinstance(event, dict):
+            msg = "not a JSON object"
+            raise ProtocolError(msg)
         record = self.shaper.shape(event)
         if not record["event_id"]:
             record["event_id"] = "sha256:" + hashlib.sha256(self._canonical.encode(event)).hexdigest()
@@ -197,15 +217,33 @@ class _CursorRefusedError(ApiError):
     """The vendor does not accept a cursor (any more)."""
 
 
-def _events(response: ApiResponse) -> list[dict[str, t.Any]]:
-    """Take the events out of a page.
+class _UnreadableEventsError(ApiError):
+    """A window was read whole but for events that cannot be stored."""
 
-    Raises:
-        ProtocolError: If the answer is no page of events.
-    """
+
+@dataclass
+class _UnreadableEvents:
+    """The events of a window that cannot be stored."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, description: str) -> None:
+        self.count += 1
+        self.first = self.first or description
+
+    def error(self) -> _UnreadableEventsError:
+        return _UnreadableEventsError(
+            f"events that cannot be stored: {self.count}. They were left out, all others were read, and the next run "
+            f"reads the window again. The first: {self.first}",
+            where=f"pigment: {WHAT}",
+        )
+
+
+def _events(response: ApiResponse) -> list[t.Any]:
     page = response.json()
     events = page.get("events") if isinstance(page, dict) else None
-    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+    if not isinstance(events, list):
         msg = "the answer holds no list of events"
         raise ProtocolError(msg, where=f"pigment: {WHAT}", answer=response.describe())
     return events
