@@ -1,11 +1,11 @@
-"""The SDK's private hooks that the tap overrides, all in one place.
+"""The private parts of the SDK that are overridden or used; no other module touches any.
 
-Each is here because no public hook does it; `tests/core/test_sdk_hooks.py` fails when the SDK changes one.
-Read in singer-sdk 0.54.9, unchanged since the version named.
+No public hook does the same. `tests/core/test_sdk_hooks.py` fails when the SDK changes one. They are the same in
+singer-sdk 0.54.9 and 0.55.0b7, and exist since the version named.
 
 | hook | since | why |
 |---|---|---|
-| `Stream._sync_records` | 0.1 | A STATE after every page, and pages written whole: the SDK counts records instead |
+| `Stream._sync_records` | 0.1 | A STATE after every page, and whole pages: the SDK counts records instead |
 | `Stream._generate_record_messages` (called) | 0.6 | Stream maps and partial selection stay the SDK's own |
 | `CustomStreamMap._eval` (named in a traceback) | 0.5 | Only its frames know which expression failed |
 | `Stream._check_max_record_limit` (called) | 0.5 | `--test` ends a stream as the SDK does |
@@ -76,37 +76,23 @@ class PagedStream(Stream, abc.ABC):
 
     @abc.abstractmethod
     def get_pages(self, context: Context | None) -> Iterable[list[Record]]:
-        """Read the stream.
+        """Yield pages of records that have the types of the schema.
 
-        A page has been written when the generator is asked for the next one: what stands after a `yield` may
-        rely on it.
-
-        Args:
-            context: Partition or parent context.
-
-        Yields:
-            Records with the types of their schema.
+        A page has been written when the generator is advanced, so the code after a `yield` may call `checkpoint`.
         """
 
+    @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Read the stream record by record.
-
-        Args:
-            context: Partition or parent context.
-
-        Yields:
-            Records.
-        """
         for page in self.get_pages(context):
             yield from page
 
+    @override
     def _sync_records(
         self,
         context: Context | None = None,
         *,
         write_messages: bool = True,
     ) -> Generator[Record, None, None]:
-        """Write pages as they come; the state is the business of `get_pages`."""
         plain = self._is_plain()
         counter = self.get_record_counter()
         counter.with_context(context)
@@ -137,38 +123,25 @@ class PagedStream(Stream, abc.ABC):
         self._write_schema_message()
 
     def write_page(self, records: list[Record]) -> None:
-        """Write records.
-
-        Args:
-            records: Records with the types of the schema.
-        """
+        """Write records that have the types of the schema."""
         self._write_page(records, plain=self._is_plain())
 
     def write_lines(self, *pieces: bytes | memoryview) -> None:
-        """Write RECORD messages that have been encoded elsewhere.
-
-        Args:
-            *pieces: When put together, whole lines of JSON, each with its line feed.
-        """
+        """Write encoded RECORD messages; together the pieces are whole lines, each with its line feed."""
         t.cast("MessageWriter", self._tap.message_writer).write_lines(*pieces)
 
     def write_batch(self, encoding: BaseBatchFileEncoding, manifest: list[str]) -> None:
-        """Write a BATCH message.
-
-        Args:
-            encoding: Of the files.
-            manifest: The URLs of the files.
-        """
+        """Write a BATCH message that names these URLs of files."""
         self._tap.write_message(SDKBatchMessage(stream=self.name, encoding=encoding, manifest=manifest))
 
     def is_mapped(self) -> bool:
-        """Say whether stream maps or flattening change the records on their way out."""
+        """Return whether stream maps or flattening change the records."""
         return bool(self.config.get("flattening_enabled")) or [type(stream_map) for stream_map in self.stream_maps] != [
             SameRecordTransform
         ]
 
     def selected_properties(self) -> list[str]:
-        """Name the properties that are selected, in the order of the schema."""
+        """Return the names of the selected properties, in the order of the schema."""
         return [name for name in self.schema["properties"] if self.mask["properties", name]]
 
     def finish_records(self, records: list[Record]) -> list[Record]:
@@ -190,52 +163,41 @@ class PagedStream(Stream, abc.ABC):
                 writer.write_message(message)
 
     def _is_plain(self) -> bool:
-        """Whether records leave as they are: every field selected, no stream map, no flattening."""
+        """Return whether records are written unchanged: every property selected, no stream map, no flattening."""
         return all(self.mask.values()) and self._stream_version is None and not self.is_mapped()
 
 
 class HookedPlugin(PluginBase, abc.ABC):
-    """A plugin that checks its settings in its own words and leaves signals to its run loop."""
+    """A plugin with its own messages about settings, and without the SDK's signal handlers."""
 
     @abc.abstractmethod
     def prepare_config(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the configuration to work with, of the one given by files and environment."""
+        """Return the configuration to use, from the one given by files and environment, valid or not."""
 
     @abc.abstractmethod
     def config_faults(self, config: dict[str, t.Any]) -> list[str]:
-        """Return one message per fault of the configuration."""
+        """Return one message per fault of the prepared configuration."""
 
     @classmethod
     def environment_variable(cls, setting: str) -> str:
-        """Name the variable that holds a setting with `--config=ENV`.
-
-        Args:
-            setting: The setting's name.
-
-        Returns:
-            The variable's name.
-        """
+        """Return the name of the variable that holds a setting with `--config=ENV`."""
         return f"{cls._env_var_prefix}{setting.upper()}"
 
     @classmethod
+    @override
     def get_singer_command(cls) -> click.Command:
-        """Return the command, with secrets masked in all that is logged.
-
-        Returns:
-            The command.
-        """
         redact_all_logging()
         return super().get_singer_command()
 
     @classproperty
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - as in the SDK
-        """Read the settings in the environment one by one, so that a fault can be told by its variable."""
+        """Parse each setting by itself, so that an error names its variable."""
         cls.append_builtin_config(cls.config_jsonschema)
         config: dict[str, t.Any] = {}
         faults = []
         for name, spec in cls.config_jsonschema["properties"].items():
             variable = cls.environment_variable(name)
-            if os.environ.get(variable) == "":  # how schedulers pass what is not set
+            if os.environ.get(variable) == "":  # how schedulers pass a variable that is not set
                 continue
             try:
                 found = parse_environment_config({"properties": {name: spec}}, cls._env_var_prefix)
@@ -252,18 +214,19 @@ class HookedPlugin(PluginBase, abc.ABC):
             raise ConfigValidationError(msg, errors=faults, schema=cls.config_jsonschema)
         return config
 
+    @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check in our words, then let the SDK fill in the defaults."""
         self._config = self.prepare_config(self._config)
         self.append_builtin_config(self.config_jsonschema)
         faults = self.config_faults(self._config) if raise_errors else []
         if faults:
             msg = "The settings are not valid."
             raise ConfigValidationError(msg, errors=faults, schema=self.config_jsonschema)
-        return super()._validate_config(raise_errors=False)
+        return super()._validate_config(raise_errors=False)  # fills in defaults
 
+    @override
     def _setup_signal_handlers(self) -> None:
-        """Install none: see `tap_auditlogs.core.interrupts`."""
+        """Install none: `tap_auditlogs.core.interrupts` takes over signals."""
 
 
 class HookedTap(HookedPlugin, Tap):
@@ -296,7 +259,7 @@ class HookedMapper(HookedPlugin, InlineMapper):
 
 
 class HookedTarget(HookedPlugin, Target):
-    """A target that takes RECORD messages only, and decides itself when a STATE is true."""
+    """A target that accepts RECORD messages only, and decides itself when a STATE is true."""
 
     @abc.abstractmethod
     def take_state(self, state: dict[str, t.Any]) -> None:
@@ -308,6 +271,7 @@ class HookedTarget(HookedPlugin, Target):
         # Without `Target`'s own, which are settings of databases.
         super(Target, cls).append_builtin_config(config_jsonschema)
 
+    @override
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
         self._assert_line_requires(message_dict, {"stream", "record"})
         stream = message_dict["stream"]
@@ -319,10 +283,12 @@ class HookedTarget(HookedPlugin, Target):
             if record is not None:
                 self.get_sink(stream_map.stream_alias).process_record(record, {})
 
+    @override
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         self._assert_line_requires(message_dict, {"value"})
         self.take_state(message_dict["value"])
 
+    @override
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         msg = (
             f"Stream `{message_dict.get('stream')}` comes as BATCH, and {self.name} takes RECORD messages only. Remove "
@@ -330,6 +296,7 @@ class HookedTarget(HookedPlugin, Target):
         )
         raise TapError(msg)
 
+    @override
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
         msg = (
             f"Stream `{message_dict.get('stream')}` is replaced by versions (ACTIVATE_VERSION), and {self.name} "

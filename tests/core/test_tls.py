@@ -82,7 +82,7 @@ def test_a_bundle_that_is_not_there_is_told_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, waits: list[float], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
-    with pytest.raises(ApiError, match="REQUESTS_CA_BUNDLE in the environment names a CA bundle that is not there"):
+    with pytest.raises(ApiError, match="REQUESTS_CA_BUNDLE in the environment names a CA bundle that does not exist"):
         get(make_client(), "https://127.0.0.1:9/")
     assert waits == []
 

@@ -199,7 +199,7 @@ def test_g6_a_page_nested_20_000_deep_is_told_and_gone_on_from(
 ) -> None:
     proxy.inject(with_deep_field(subject), subject.page, skip=1)
     done = tap_runner.run(config={**config, "max_retry_wait_seconds": 0})
-    assert "the answer is nested too deep to be read" in done.stderr.splitlines()[-1]
+    assert "the JSON of the answer is nested too deep" in done.stderr.splitlines()[-1]
     check_failed(sandbox.truth(), Run(done.code, done.stdout, done.stderr))
     proxy.clear_faults()
     again = sync(config, done.state)

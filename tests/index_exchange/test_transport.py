@@ -141,12 +141,12 @@ def test_another_host_is_asked_without_credentials_and_no_redirect_is_followed()
 )
 def test_the_least_speed_holds_over_any_minute(bytes_per_second: float, broken: bool) -> None:
     limit = SpeedLimit(0.0)
-    found = [limit.is_broken(second, int(second * bytes_per_second)) for second in range(1, 200)]
+    found = [limit.is_missed(second, int(second * bytes_per_second)) for second in range(1, 200)]
     assert any(found) is broken
     assert not any(found[:58])
 
 
 def test_a_download_that_stops_after_a_fast_start_is_too_slow() -> None:
     limit = SpeedLimit(0.0)
-    found = [limit.is_broken(float(second), 10**9) for second in range(1, 130)]
+    found = [limit.is_missed(float(second), 10**9) for second in range(1, 130)]
     assert found.index(True) >= 59

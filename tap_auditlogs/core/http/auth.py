@@ -1,4 +1,4 @@
-"""Authenticators: they set headers only, so that no credential can end up in a URL."""
+"""Authenticators. They set headers only, so that no credential is part of a URL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from requests.auth import AuthBase
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import CredentialsError, ProtocolError
 from tap_auditlogs.core.redaction import redact
@@ -29,22 +30,10 @@ class BearerAuthenticator(AuthBase):
     """Sends a fixed key as `Authorization: Bearer`."""
 
     def __init__(self, key: str) -> None:
-        """Keep the key.
-
-        Args:
-            key: The key, sent exactly as given.
-        """
         self._key = key
 
+    @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request.
-
-        Args:
-            request: The request about to be sent.
-
-        Returns:
-            The same request.
-        """
         request.headers["Authorization"] = f"Bearer {self._key}"
         return request
 
@@ -55,7 +44,7 @@ class Token:
 
     Attributes:
         value: The token.
-        lifetime_seconds: How long it lives, counted from when it was asked for.
+        lifetime_seconds: Its lifetime, counted from when it was requested.
     """
 
     value: str
@@ -110,18 +99,12 @@ def _lifetime_seconds(told: object, *, default: float) -> float:
 
 
 class TokenAuthenticator(AuthBase, abc.ABC):
-    """Obtains a token when first needed, shares it between threads and renews it shortly before its end.
+    """Obtains a token when first needed, shares it between threads and renews it shortly before it expires.
 
-    Ages are measured on the monotonic clock, so that a change of the wall clock neither keeps a dead token
-    alive nor throws a good one away.
+    Lifetimes are measured on the monotonic clock, so that changes of the wall clock have no effect.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start without a token.
-
-        Args:
-            clock: Seconds that only go forward.
-        """
         self._clock = clock
         self._lock = threading.RLock()
         self._token: Token | None = None
@@ -131,45 +114,29 @@ class TokenAuthenticator(AuthBase, abc.ABC):
 
     @abc.abstractmethod
     def fetch_token(self) -> Token:
-        """Ask the vendor for a new token.
-
-        Returns:
-            The token.
+        """Request a new token from the vendor.
 
         Raises:
-            ApiError: If there is none to be had.
+            CredentialsError: If the vendor rejects the credentials; not requested again in this run.
+            ApiError: If the request fails.
         """
 
     def sign(self, request: requests.PreparedRequest, token: str) -> None:
-        """Put the token into a request; by default as `Authorization: Bearer`.
-
-        Args:
-            request: The request about to be sent.
-            token: The token's value.
-        """
+        """Add the token to a request; by default as `Authorization: Bearer`."""
         request.headers["Authorization"] = f"Bearer {token}"
 
+    @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request with the current token.
-
-        Args:
-            request: The request about to be sent.
-
-        Returns:
-            The same request.
-        """
         self.sign(request, self.current())
         return request
 
     def current(self) -> str:
-        """Return a token that has some life left.
-
-        Returns:
-            The token's value.
+        """Return the value of a token that has not expired.
 
         Raises:
-            CredentialsError: If the vendor does not accept the credentials. It is asked once only: other threads
-                and streams would be refused as well, and some vendors lock an account after a few attempts.
+            CredentialsError: If the vendor rejects the credentials. It is asked only once for all threads and streams:
+                some vendors lock an account after a few attempts.
+            ApiError: If there is no token for another reason.
         """
         with self._lock:
             if self._refusal is not None:
@@ -182,23 +149,17 @@ class TokenAuthenticator(AuthBase, abc.ABC):
                     self._refusal = error
                     raise
                 redact.add(token.value)
-                # Never renew more than half of a token's life early: a short one would be renewed per request.
+                # At most half of the lifetime, or a short-lived token would be renewed for each request.
                 margin = min(_RENEW_EARLY_SECONDS, token.lifetime_seconds / 2)
                 self._renew_at = asked_at + token.lifetime_seconds - margin
                 self._token = token
             return self._token.value
 
     def discard(self, value: str) -> bool:
-        """Forget a token that the vendor has refused, unless another thread has replaced it already.
+        """Discard a token that the vendor has rejected; return whether another one can be tried.
 
-        A token that replaced a refused one and has not been accepted since is kept: with many requests under way,
-        each would have it renewed again.
-
-        Args:
-            value: The refused token's value.
-
-        Returns:
-            Whether there is, or can be, another token to try.
+        A token that replaced a rejected one, and has not been accepted since, is kept: of many concurrent requests each
+        would renew it again.
         """
         with self._lock:
             if self._token is None or self._token.value != value:
@@ -210,11 +171,7 @@ class TokenAuthenticator(AuthBase, abc.ABC):
             return True
 
     def note_accepted(self, value: str) -> None:
-        """Note that the vendor has accepted a token.
-
-        Args:
-            value: The token's value.
-        """
+        """Note that the vendor has accepted a token, so that it can be renewed when it is rejected later."""
         with self._lock:
             if self._token is not None and self._token.value == value:
                 self._on_trial = False

@@ -1,4 +1,4 @@
-"""The HTTP client: sends one request and returns a complete, accepted answer or raises what the operator can read."""
+"""The HTTP client: returns a complete and accepted answer, or raises an error for the operator."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import backoff
 import requests
 import urllib3
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
 from tap_auditlogs.core.http.auth import TokenAuthenticator
@@ -41,19 +42,19 @@ logger = logging.getLogger(__name__)
 _CONNECT_SECONDS = 10.0
 _READ_BYTES = 65_536
 _LARGEST_BODY = 128 * 1024 * 1024
-"""No page of any vendor comes near; a decompression bomb does, perhaps in each of several threads at once."""
+"""Far above any page of any vendor; stops decompression bombs, of which several threads could each receive one."""
 
 _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 530)})
 
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """What the operator can set for the HTTP of all vendors.
+    """The HTTP settings common to all vendors.
 
     Attributes:
         user_agent: Sent with every request.
-        timeout_seconds: A response must be complete within this.
-        max_retry_wait_seconds: The waits of one request may take this long together.
+        timeout_seconds: An answer must be complete within this time.
+        max_retry_wait_seconds: The most seconds of all waits of one request together.
     """
 
     user_agent: str
@@ -62,22 +63,23 @@ class HttpOptions:
 
 
 class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the library's signature
-        """Look at no `Location`: the library reads it even where it is not to be followed, and fails on nonsense."""
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Ignore `Location`: requests parses it even with redirects off, and raises on malformed values."""
         return
 
 
 class HttpClient:
-    """One vendor's HTTP: one session with its connections, credentials, pace and rules.
+    """HTTP client for one vendor: a session with its connections, credentials, rate limit and rules.
 
-    No redirect is followed, the environment's proxies and CA bundle are honoured, `.netrc` is not.
+    Redirects are not followed. Proxies and the CA bundle are taken from the environment; `.netrc` is ignored.
 
     Attributes:
         vendor: The vendor's name for messages.
         clock: The vendor's clock.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only, each one a rule of its own
+    def __init__(  # noqa: PLR0913 - keyword-only and independent of each other
         self,
         vendor: str,
         options: HttpOptions,
@@ -95,16 +97,16 @@ class HttpClient:
 
         Args:
             vendor: The vendor's name for messages.
-            options: What the operator has set.
+            options: The common HTTP settings.
             authenticator: Signs each request.
-            throttle: Asked before each request.
-            check_answer: Raises an `ApiError` for an answer that the vendor means as an error; called for every
-                answer whose body is JSON, before its HTTP status is looked at.
-            check_status: Raises an `ApiError` for a status that has a meaning of its own with this vendor; called
-                for every answer that `check_answer` has let pass, whatever its body.
-            rate_limit_window: The vendor's rate limit window in seconds, for a 429 that names no time.
-            connections: How many requests may be in flight at once.
-            keep_cookies: Whether to return the cookies that servers set. An API is spoken to with credentials only.
+            throttle: Limits the rate of requests.
+            check_answer: Raises an `ApiError` for an answer that is an error whatever its HTTP status; called for every
+                answer whose body is JSON, before the status is checked.
+            check_status: Raises an `ApiError` for a status with a meaning of its own at this vendor; called for every
+                answer that passes `check_answer`, whatever its body.
+            rate_limit_window: The vendor's rate limit window in seconds, for a 429 without `Retry-After`.
+            connections: The most concurrent requests.
+            keep_cookies: Whether to send cookies back; an API needs none beside the credentials.
             clock: The vendor's clock, if another client shares it.
         """
         self.vendor = vendor
@@ -117,7 +119,7 @@ class HttpClient:
         self._rate_limit_window = rate_limit_window
         self._read_seconds = options.timeout_seconds
         self._session = _Session()
-        self._session.trust_env = False  # would read .netrc, and the environment anew for each request
+        self._session.trust_env = False  # else it reads .netrc, and the environment again for each request
         adapter = DeadlineAdapter(pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -126,41 +128,30 @@ class HttpClient:
             self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def server_time(self) -> datetime:
-        """Return the time by the vendor's clock, as its last answer told it.
-
-        Returns:
-            The time in UTC; by this machine's clock while the vendor has told none.
-        """
+        """Return the time in UTC by the vendor's clock, or by this machine's while that is unknown."""
         return self.clock.now()
 
     def log_in(self) -> None:
-        """Obtain a token now, where the vendor has tokens, instead of with the first request.
-
-        Raises:
-            ApiError: If there is none to be had.
-        """
+        """Obtain a token now instead of with the first request, if the vendor has tokens."""
         if isinstance(self._authenticator, TokenAuthenticator):
             self._authenticator.current()
 
     def send(
         self, request: requests.Request, *, what: str, authenticated: bool = True, expect: Expected = "json"
     ) -> ApiResponse:
-        """Send a request until it is answered, and check the answer.
+        """Send a request, with retries, and check the answer.
 
         Args:
             request: The request without credentials.
-            what: What is being asked for, for messages, such as `audit events`.
-            authenticated: Whether to sign the request; an authenticator asks for its token without.
-            expect: What a good answer is: `json`, status 2xx and a JSON body; `text`, status 2xx and any body;
-                `redirect`, status 3xx, which the caller reads and never follows blindly.
-
-        Returns:
-            An answer as expected that the vendor does not mean as an error.
+            what: What is requested, for messages, such as `audit events`.
+            authenticated: Whether to sign the request; a token is requested unsigned.
+            expect: `json`, status 2xx with a JSON body; `text`, status 2xx with any body; or `redirect`, status 3xx,
+                which the caller evaluates.
 
         Raises:
-            CredentialsError: If the vendor does not accept the credentials, renewed once where that is possible.
-            RefusedError: If the vendor does not allow this request.
-            ApiError: If the answer is an error, or there is none after the tries and waits that are allowed.
+            CredentialsError: If the vendor rejects the credentials; a token is renewed once before.
+            RefusedError: If the vendor forbids this request.
+            ApiError: If the answer is another error, or there is none within the permitted tries and waits.
         """
         attempt = partial(self._send_once, expect=expect)
         return self._until_answered(attempt, request, f"{self.vendor}: {what}", authenticated=authenticated)
@@ -174,13 +165,13 @@ class HttpClient:
         authenticated: bool = True,
         tries: int = MAX_TRIES,
     ) -> ApiResponse:
-        """Make attempts until one succeeds, or tries and waits are used up."""
+        """Make attempts until one succeeds or the budget of tries and waits is spent."""
         budget = RetryBudget(self._options.max_retry_wait_seconds, rate_limit_window=self._rate_limit_window)
         retrying = backoff.on_exception(
             budget.waits,
             TransientError,
             max_tries=tries,
-            jitter=None,  # the budget has its own: nothing may be added to what it counts
+            jitter=None,  # RetryBudget already adds jitter
             on_backoff=lambda details: logger.warning(
                 "%s. Trying again in %.1f s.", details.get("exception"), details.get("wait", 0.0)
             ),
@@ -199,7 +190,7 @@ class HttpClient:
             raise ApiError(message, status=error.status) from error
 
     def _authenticated(self, attempt: Attempt, request: requests.Request, where: str) -> ApiResponse:
-        """Make an attempt; where the vendor has tokens, a refused one is renewed once."""
+        """Make an attempt; if its token is rejected, renew it and make another one."""
         authenticator = self._authenticator
         if not isinstance(authenticator, TokenAuthenticator):
             return attempt(request, where, authenticator)
@@ -233,25 +224,24 @@ class HttpClient:
     def _prepare(
         self, request: requests.Request, where: str, authenticator: AuthBase | None
     ) -> requests.PreparedRequest:
-        """Sign a request, and refuse what HTTP cannot carry, such as a credential pasted with a line break."""
+        """Sign a request; raise if a header is not valid, as with a credential pasted with a line break."""
         try:
             prepared = self._session.prepare_request(request)
-        except ValueError as error:  # the base of the library's errors about URLs
+        except ValueError as error:  # the base class of the library's errors about URLs
             msg = f"the request cannot be sent: {type(error).__name__}"
             raise ApiError(msg, where=where, advice="Check the URL and user_agent in the settings") from error
         if authenticator is not None:
             prepared = authenticator(prepared)
         for name, value in prepared.headers.items():
             if not _is_header_value(value):
-                msg = f"the request cannot be sent: its header {name} would hold a line break or a character that HTTP "
-                msg += "cannot carry"
+                msg = f"the request cannot be sent: a line break or a character outside Latin-1 in its header {name}"
                 raise ApiError(msg, where=where, advice="Check the credentials and user_agent in the settings")
         return prepared
 
     def _exchange(
         self, prepared: requests.PreparedRequest, where: str, read_body: Callable[[requests.Response, str], bytes]
     ) -> ApiResponse:
-        """Send and read the whole body within the time allowed."""
+        """Send a request and read the whole answer."""
         url = t.cast("str", prepared.url)
         try:
             response = self._session.send(
@@ -273,7 +263,7 @@ class HttpClient:
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
             msg = f"no complete answer within {self._read_seconds:g} s"
             raise TransientError(msg, where=where) from error
-        # The messages of these errors show the URL with its query: only their kind is told.
+        # The messages of these errors contain the URL with its query, so only their types are logged.
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             link = "the proxy" if isinstance(error, requests.exceptions.ProxyError) else "the connection"
             msg = f"{link} failed: {_root_cause(error)}"
@@ -304,11 +294,11 @@ class HttpClient:
             return
         self._check_status(response, where)
         if expect == "redirect":
-            msg = "the answer is not the redirect that belongs here"
+            msg = "the answer is not the expected redirect"
             raise ProtocolError(msg, where=where, answer=response.describe(), status=response.status_code)
         if payload_error is not None and expect == "json":
             is_deep = isinstance(payload_error.__cause__, RecursionError)
-            msg = "the answer is nested too deep to be read" if is_deep else "the answer is not JSON"
+            msg = "the JSON of the answer is nested too deep" if is_deep else "the answer is not JSON"
             raise TransientError(
                 msg, where=where, answer=response.describe(), status=response.status_code
             ) from payload_error
@@ -324,14 +314,14 @@ class HttpClient:
             raise TransientError(problem, where=where, answer=answer, status=status, retry_after=retry_after)
         if status == HTTPStatus.UNAUTHORIZED:
             msg = "the credentials are not accepted"
-            advice = f"Check the {self.vendor} credentials in the settings: wrong, expired or revoked"
+            advice = f"Check the {self.vendor} credentials in the settings: they are wrong, expired or revoked"
             raise CredentialsError(msg, where=where, answer=answer, status=status, advice=advice)
         if status == HTTPStatus.FORBIDDEN:
             msg = "the credentials do not allow this"
             advice = "Ask the vendor's administrator for the permission, or check an IP allow list"
             raise RefusedError(msg, where=where, answer=answer, status=status, advice=advice)
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            msg = "the API answered with a redirect, which is never followed"
+            msg = "the API answered with a redirect, which is not followed"
             raise ProtocolError(msg, where=where, answer=answer, status=status, advice="Check the URL in the settings")
         raise ApiError("the request was not accepted", where=where, answer=answer, status=status)
 
@@ -346,14 +336,14 @@ def _is_bad_certificate(error: BaseException) -> bool:
 
 
 def _root_cause(error: BaseException) -> str:
-    """Name the innermost error, such as `ConnectionRefusedError` or `NameResolutionError`."""
+    """Return the type of the innermost error, such as `ConnectionRefusedError` or `NameResolutionError`."""
     *_, last = _causes(error)
     kind = type(last)
     return kind.__name__ if kind.__name__ != "error" else f"{kind.__module__}.error"
 
 
 def _causes(error: BaseException) -> t.Iterator[BaseException]:
-    """Walk from an error to what caused it, through `args` and `reason`, where urllib3 keeps causes."""
+    """Yield an error and its causes, also from `args` and `reason`, where urllib3 keeps them."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -366,17 +356,17 @@ def _causes(error: BaseException) -> t.Iterator[BaseException]:
 
 @lru_cache
 def _proxies(scheme: str, host: str) -> dict[str, str]:
-    """Look the environment's proxies up once per host."""
+    """Return the environment's proxies for a host."""
     return requests.utils.get_environ_proxies(f"{scheme}://{host}/")
 
 
 @lru_cache
 def _ca_bundle() -> str | bool:
-    """Return the CA bundle that the environment names; True means the library's own."""
+    """Return the CA bundle that the environment names, or True for the library's own."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         if path := os.environ.get(name):
             if not Path(path).exists():
-                msg = f"{name} in the environment names a CA bundle that is not there"
+                msg = f"{name} in the environment names a CA bundle that does not exist"
                 raise ApiError(msg, advice="Correct the path, or unset the variable")
             return path
     return True

@@ -1,4 +1,4 @@
-"""The vendor's clock, as its answers tell it."""
+"""The vendor's clock, read from the `Date` headers of its answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PLAUSIBLE_YEARS = range(1970, 2200)
 
 
 class ServerClock:
-    """Keeps how far the vendor's clock is from this machine's. Clients of one vendor may share one.
+    """The offset of the vendor's clock from this machine's, shared by the clients of one vendor.
 
     Attributes:
-        is_known: Whether the vendor has told its time.
+        is_known: Whether any answer had a usable `Date`.
     """
 
     def __init__(self) -> None:
@@ -26,22 +26,11 @@ class ServerClock:
         self._offset = timedelta()
 
     def now(self, at: datetime | None = None) -> datetime:
-        """Return the time by the vendor's clock.
-
-        Args:
-            at: A moment by this machine's clock; now by default.
-
-        Returns:
-            The time in UTC; by this machine's clock while the vendor has told none.
-        """
+        """Convert a time of this machine's clock, now by default, to the vendor's; unchanged while that is unknown."""
         return (at or datetime.now(UTC)) + self._offset
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Take the time from an answer.
-
-        Args:
-            headers: Of the answer.
-        """
+        """Read the time from the headers of an answer."""
         told = parse_http_date(headers.get("Date", ""))
         if told is not None and told.year in _PLAUSIBLE_YEARS:
             self._offset = told - datetime.now(UTC)
@@ -49,14 +38,7 @@ class ServerClock:
 
 
 def parse_http_date(text: str) -> datetime | None:
-    """Read the date of a header.
-
-    Args:
-        text: What the header says; empty if there is none.
-
-    Returns:
-        The time; None if the text is no time, or one without a zone.
-    """
+    """Parse an HTTP date; None if the text is not a time with a zone."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

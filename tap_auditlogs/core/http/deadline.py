@@ -1,7 +1,7 @@
-"""Connections whose answer must be complete within the read timeout, headers included.
+"""Connections whose answer must be complete, headers included, within the read timeout.
 
-The libraries' read timeout starts anew with each byte that arrives, so that a server that sends one byte now and
-then could hold a run for ever. Here it counts from the request to the last byte of the answer.
+The libraries restart the read timeout with each byte that arrives, so a server that sends a byte now and then could
+block a run for ever. Here it counts from the request to the last byte of the answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import typing as t
 from contextlib import suppress
 
 from requests.adapters import HTTPAdapter
+from typing_extensions import override
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -23,7 +24,7 @@ if t.TYPE_CHECKING:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads from a socket until a deadline, which starts with the socket's present timeout."""
+    """Reads from a socket until its timeout, counted from now, has passed."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -77,28 +78,15 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sends over such connections, also through proxies (other than SOCKS ones, which bring their own)."""
+    """Sends over such connections, also through proxies, except SOCKS proxies, which have connections of their own."""
 
+    @override
     def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
-        """Make the pools of direct connections.
-
-        Args:
-            *args: As for the base class.
-            **options: As for the base class.
-        """
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
+    @override
     def proxy_manager_for(self, proxy: str, **options: t.Any) -> t.Any:
-        """Make, or find, the pools of connections through a proxy.
-
-        Args:
-            proxy: Its URL.
-            **options: As for the base class.
-
-        Returns:
-            The proxy's manager.
-        """
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS

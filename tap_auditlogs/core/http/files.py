@@ -1,4 +1,4 @@
-"""Downloads: a body of any size goes to a sink as it arrives, with no total time limit but a least speed."""
+"""Downloads of any size, with a minimum speed instead of a total time limit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LARGEST_ERROR_BODY = 65_536
 
 
 class SpeedLimit:
-    """Tells when a download has become too slow: fewer bytes within the window than the least speed gives."""
+    """Detects a download that is slower than the minimum speed over a window of time."""
 
     def __init__(
         self, started: float, *, least: float = LEAST_BYTES_PER_SECOND, window: float = SPEED_WINDOW_SECONDS
@@ -40,24 +40,16 @@ class SpeedLimit:
         """Start counting.
 
         Args:
-            started: The time, in seconds of any clock that only goes forward.
+            started: The time, in seconds of a monotonic clock.
             least: Bytes per second.
-            window: Seconds over which the speed is taken.
+            window: Seconds over which the speed is measured.
         """
         self._window = window
         self._least_bytes = least * window
         self._totals = deque([(started, 0)])
 
-    def is_broken(self, now: float, total: int) -> bool:
-        """Note how far the download is.
-
-        Args:
-            now: The time.
-            total: The bytes received so far.
-
-        Returns:
-            Whether the last window brought too few.
-        """
+    def is_missed(self, now: float, total: int) -> bool:
+        """Note the bytes received so far; return whether too few of them came within the last window."""
         if now - self._totals[-1][0] >= self._window / 60:
             self._totals.append((now, total))
         while len(self._totals) > 1 and now - self._totals[1][0] >= self._window:
@@ -67,7 +59,7 @@ class SpeedLimit:
 
 
 class FileClient(HttpClient):
-    """Downloads files under the same rules as requests are sent: tries, waits, credentials, no redirects."""
+    """Downloads files under the rules of `HttpClient`: retries, waits, credentials, no redirects."""
 
     def __init__(
         self,
@@ -82,29 +74,29 @@ class FileClient(HttpClient):
 
         Args:
             vendor: The vendor's name for messages.
-            options: What the operator has set; its time limit is for API answers and does not apply here.
+            options: The common HTTP settings; the timeout is for API answers and does not apply here.
             authenticator: Signs each request.
             connections: How many threads may download at once.
-            adapter: Makes the connections.
+            adapter: Creates the connections.
         """
         super().__init__(vendor, options, authenticator=authenticator)
         transport = adapter(pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", transport)
         self._session.mount("http://", transport)
-        self._read_seconds = SPEED_WINDOW_SECONDS  # without a byte for so long, the least speed is missed as well
+        self._read_seconds = SPEED_WINDOW_SECONDS  # without a byte for this long, the minimum speed is missed
 
     def fetch(self, url: str, open_sink: Callable[[], Sink], *, what: str, tries: int = MAX_TRIES) -> None:
-        """Download a file, as the bytes that the server stores.
+        """Download a file as it is stored, without content encoding.
 
         Args:
-            url: Where it is.
-            open_sink: Called before each try, which it may refuse by raising; returns what takes the bytes, from the
+            url: The URL.
+            open_sink: Called before each try, which it may prevent by raising; returns what takes the bytes, from the
                 first one on.
-            what: What is being fetched, for messages.
-            tries: How often to try at most.
+            what: What is downloaded, for messages.
+            tries: The most tries.
 
         Raises:
-            ApiError: As for `send`.
+            ApiError: As `send`.
         """
         request = requests.Request("GET", url, headers={"Accept-Encoding": "identity"})
         self._until_answered(partial(self._fetch_once, open_sink), request, f"{self.vendor}: {what}", tries=tries)
@@ -133,6 +125,6 @@ class FileClient(HttpClient):
         while data := response.raw.read1(_READ_BYTES, decode_content=False):
             sink(data)
             total += len(data)
-            if speed.is_broken(time.monotonic(), total):
+            if speed.is_missed(time.monotonic(), total):
                 msg = f"the download is slower than {LEAST_BYTES_PER_SECOND // 1000} kB/s"
                 raise TransientError(msg, where=where)

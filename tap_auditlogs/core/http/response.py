@@ -1,4 +1,4 @@
-"""A complete answer whose JSON has been read once, with every digit kept."""
+"""A complete answer, whose JSON is decoded once and with every digit of its numbers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typing as t
 
 import msgspec
 import requests
+from typing_extensions import override
 
 if t.TYPE_CHECKING:
     from typing import Self
@@ -27,58 +28,35 @@ _decoder = msgspec.json.Decoder(float_hook=_to_decimal)
 
 
 class ApiResponse(requests.Response):
-    """A `requests.Response` with its body read; `json()` costs nothing after the first call."""
+    """A `requests.Response` whose body has been read and whose JSON is decoded once."""
 
     @classmethod
     def complete(cls, response: requests.Response, body: bytes) -> Self:
-        """Make a complete response of one whose body was streamed.
-
-        Args:
-            response: The streamed response.
-            body: Its whole body, content encoding undone.
-
-        Returns:
-            The complete response.
-        """
+        """Create a complete response from a streamed one and its whole body, already decompressed."""
         whole = cls()
         whole.__dict__.update(response.__dict__)
         whole._content = body
         whole.raw = None
         return whole
 
+    @override
     def json(self, **_options: t.Any) -> t.Any:
-        """Return the body as Python values; numbers with a fraction or an exponent are `Decimal`.
-
-        Returns:
-            The decoded body, the same object at each call.
-
-        Raises:
-            ValueError: If the body is not JSON.
-        """
+        """Return the decoded body, the same object at each call; see `decode_json`."""
         if "_payload" not in self.__dict__:
             self._payload = decode_json(self.content)
         return self._payload
 
     def describe(self) -> str:
-        """Say what came back without showing any of it: a body may echo a secret.
-
-        Returns:
-            For example `HTTP 502, 1204 bytes of text/html`.
-        """
+        """Describe the answer like `HTTP 502, 1204 bytes of text/html`; the body may repeat a secret."""
         kind = self.headers.get("Content-Type", "unnamed type").split(";")[0].strip()[:60]
         return f"HTTP {self.status_code}, {len(self.content)} bytes of {kind!a}".replace("'", "")
 
 
 def decode_json(body: bytes) -> t.Any:
-    """Decode JSON, tolerating what other JSON writers let through rather than losing a page for it.
+    """Decode UTF-8 JSON; integers of any size stay exact, other numbers become `Decimal`.
 
-    `NaN` and infinities become null and a lone surrogate becomes U+FFFD, since no target could store them.
-
-    Args:
-        body: UTF-8 JSON.
-
-    Returns:
-        Python values; integers of any size exact, other numbers as `Decimal`.
+    `NaN` and infinities, which some servers write, become null, and a lone surrogate becomes U+FFFD: no target could
+    store them.
 
     Raises:
         ValueError: If it is not JSON, is nested too deep, or holds a number of thousands of digits.
@@ -93,7 +71,7 @@ def decode_json(body: bytes) -> t.Any:
     except RecursionError as error:
         msg = "nested too deep"
         raise ValueError(msg) from error
-    logger.warning("An answer held NaN, an infinity or half a surrogate pair; it was replaced and the rows kept.")
+    logger.warning("An answer contained NaN, an infinity or a lone surrogate; it was replaced and the rows kept.")
     return mended
 
 

@@ -1,4 +1,4 @@
-"""How long to wait before the next try, and when to stop trying."""
+"""How long to wait before a retry, and when to stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_RETRY_AFTER = 10.0**9
 
 
 class RetryBudget:
-    """The waits of one request.
+    """The tries and waits of one request.
 
     Attributes:
         tries: How often the request has been sent.
@@ -38,10 +38,10 @@ class RetryBudget:
         """Start with nothing spent.
 
         Args:
-            longest_total: The seconds that all waits together may take.
-            rate_limit_window: The vendor's rate limit window in seconds. When it throttles without saying for
-                how long, the tries are spread over this much.
-            jitter: Returns a number from 0 to 1 that spreads the waits of tries made side by side.
+            longest_total: The most seconds of all waits together.
+            rate_limit_window: The vendor's rate limit window in seconds, over which the tries are spread after a 429
+                without `Retry-After`.
+            jitter: Returns a number from 0 to 1.
         """
         self._longest_total = longest_total
         self._first_throttled_wait = rate_limit_window / (2 ** (MAX_TRIES - 1) - 1)
@@ -50,12 +50,9 @@ class RetryBudget:
         self.waited = 0.0
 
     def waits(self) -> Generator[float, TransientError, None]:
-        """Generate the wait after each failure; ends when the next one would exceed the budget.
+        """Yield the seconds to wait after each failure, until the next wait would exceed the budget.
 
-        It is a wait generator of the `backoff` library, which sends each failure in.
-
-        Yields:
-            Seconds.
+        A wait generator of the `backoff` library, which sends each failure in.
         """
         error = yield 0.0  # the library primes the generator with this first step
         while True:
@@ -74,14 +71,11 @@ class RetryBudget:
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a `Retry-After` header.
+    """Return the seconds that a `Retry-After` header asks to wait, or None if it has no usable value.
 
     Args:
-        value: Seconds or an HTTP date; two headers may have been joined with a comma, then the longer counts.
+        value: Seconds or an HTTP date; of two headers, which are joined with a comma, the longer wait counts.
         now: The server's time.
-
-    Returns:
-        Seconds to wait, or None if the header says nothing usable.
     """
     if value is None:
         return None
@@ -92,14 +86,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def answered_at(response: requests.Response) -> datetime:
-    """Tell when an answer was given, by the server's clock.
-
-    Args:
-        response: An answer.
-
-    Returns:
-        What its `Date` says; the time by this machine's clock if that is nothing usable.
-    """
+    """Return the `Date` of an answer, or the time by this machine's clock if that is not usable."""
     return parse_http_date(response.headers.get("Date", "")) or datetime.now(UTC)
 
 

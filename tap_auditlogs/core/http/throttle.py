@@ -1,4 +1,4 @@
-"""Keeps requests under a vendor's rate limit before the vendor has to say so."""
+"""Keeps requests below a vendor's rate limit."""
 
 from __future__ import annotations
 
@@ -11,30 +11,24 @@ if t.TYPE_CHECKING:
 
 
 class Throttle:
-    """At most so many requests in any window of time, counted in this process, for all threads together."""
+    """Limits the requests of all threads of this process in any window of time."""
 
     def __init__(self, requests: int, *, per_seconds: float) -> None:
-        """Set the limit.
-
-        Args:
-            requests: How many requests a window may hold.
-            per_seconds: The length of the window.
-        """
         self._requests = requests
         self._seconds = per_seconds
         self._limiter: Limiter | None = None
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Return when the next request may be sent."""
+        """Block until the next request may be sent."""
         self._shared_limiter().try_acquire("request", blocking=True)
 
     def _shared_limiter(self) -> Limiter:
-        """Make the limiter when it is first needed, one for all threads."""
+        """Create the limiter when it is first needed."""
         with self._lock:
             if self._limiter is None:
-                from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - a quarter second of CPU that --version need not spend
+                from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - takes a quarter of a second, which --version does not need
 
-                logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)  # it tells of its own set-up at INFO
+                logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)  # logs its own set-up at INFO
                 self._limiter = Limiter(Rate(self._requests, round(self._seconds * 1000)))
             return self._limiter
