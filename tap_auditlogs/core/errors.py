@@ -88,7 +88,7 @@ class TransientError(ApiError):
 def unit_failure(error: Exception) -> TapError:
     """Return what to report for the unit (stream, file, object, page, mapping) that an exception ended.
 
-    Call it in `except Exception`, then go on with the next unit. A `TapError` is returned as it is. Of any other
+    Call it in `except Exception`, then continue with the next unit. A `TapError` is returned as it is. Of any other
     exception, which is a fault of the tap or of its environment, the traceback is logged at debug level.
 
     Raises:

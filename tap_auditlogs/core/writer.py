@@ -88,11 +88,11 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
 
     def _write(self, lines: bytes | memoryview) -> None:
         view = memoryview(lines)
-        self._ends_with_state = False
         try:
             stdout = sys.stdout.buffer
             while view:
                 # With PYTHONUNBUFFERED this is the raw file, which may write only a part.
+                self._ends_with_state = False
                 taken = stdout.write(view[:_CHUNK_BYTES])
                 stdout.flush()
                 view = view[taken:]

@@ -119,14 +119,14 @@ def test_discovery_needs_no_valid_settings(tap_runner: TapRunner, config: t.Any)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--test"], ["--test=schema"]])
-def test_without_a_vendor_the_names_of_the_vendors_are_told(tap_runner: TapRunner, arguments: list[str]) -> None:
+def test_without_a_vendor_the_vendors_are_named(tap_runner: TapRunner, arguments: list[str]) -> None:
     last = failed_in_one_line(tap_runner.run(*arguments))
     assert "No vendor is configured" in last
     assert all(f"`{vendor.name}`" in last for vendor in VENDORS)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("", "the file is not JSON (line 1, column 1)"),
         ('{\n"a": bad', "the file is not JSON (line 2, column 6)"),
@@ -136,25 +136,25 @@ def test_without_a_vendor_the_names_of_the_vendors_are_told(tap_runner: TapRunne
     ],
 )
 @pytest.mark.parametrize("arguments", [[], ["--discover"]])
-def test_a_configuration_file_that_is_none_is_told(
-    tap_runner: TapRunner, content: str, told: str, arguments: list[str]
+def test_a_configuration_file_that_is_not_one_is_reported(
+    tap_runner: TapRunner, content: str, expected: str, arguments: list[str]
 ) -> None:
     last = failed_in_one_line(tap_runner.run(*arguments, config=content), code=2)
     assert "--config" in last
-    assert told in last
+    assert expected in last
 
 
-def test_a_missing_configuration_file_is_told(tap_runner: TapRunner) -> None:
+def test_a_missing_configuration_file_is_reported(tap_runner: TapRunner) -> None:
     last = failed_in_one_line(tap_runner.run("--config=nowhere.json"), code=2)
     assert "there is no such file" in last
 
 
-def test_a_folder_in_place_of_a_configuration_file_is_told(tap_runner: TapRunner, tmp_path: Path) -> None:
+def test_a_folder_in_place_of_a_configuration_file_is_reported(tap_runner: TapRunner, tmp_path: Path) -> None:
     last = failed_in_one_line(tap_runner.run(f"--config={tmp_path}"), code=2)
     assert "the file cannot be read (Is a directory)" in last
 
 
-def test_a_wrong_setting_is_told_without_its_value(tap_runner: TapRunner) -> None:
+def test_a_wrong_setting_is_reported_without_its_value(tap_runner: TapRunner) -> None:
     done = tap_runner.run(
         config={"pigment": {"api_key": [SECRET], "api_ulr": SECRET}}, env={"TAP_AUDITLOGS_LOGLEVEL": "DEBUG"}
     )
@@ -163,7 +163,7 @@ def test_a_wrong_setting_is_told_without_its_value(tap_runner: TapRunner) -> Non
     assert "did you mean `api_url`?" in done.stderr
 
 
-def test_a_broken_stream_map_is_told(tap_runner: TapRunner) -> None:
+def test_a_broken_stream_map_is_reported(tap_runner: TapRunner) -> None:
     config = {**CLOSED, "stream_maps": {"pigment_audit_events": {"x": "1 +"}}}
     assert "stream" in failed_in_one_line(tap_runner.run(config=config))
 
@@ -192,7 +192,7 @@ def test_the_environment_wins_over_a_file(sandbox: Sandbox, tap_runner: TapRunne
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "expected"),
     [
         ("PIGMENT", '{"api_key": "' + SECRET, "pigment: the environment variable TAP_AUDITLOGS_PIGMENT cannot be read"),
         ("PIGMENT", SECRET, "pigment: the environment variable TAP_AUDITLOGS_PIGMENT cannot be read"),
@@ -204,14 +204,14 @@ def test_the_environment_wins_over_a_file(sandbox: Sandbox, tap_runner: TapRunne
     ],
 )
 @pytest.mark.parametrize("arguments", [[], ["--test"]])
-def test_a_variable_that_cannot_be_read_is_told(
-    tap_runner: TapRunner, name: str, value: str, told: str, arguments: list[str]
+def test_a_variable_that_cannot_be_read_is_reported(
+    tap_runner: TapRunner, name: str, value: str, expected: str, arguments: list[str]
 ) -> None:
     last = failed_in_one_line(tap_runner.run("--config=ENV", *arguments, env={f"TAP_AUDITLOGS_{name}": value}))
-    assert told in last
+    assert expected in last
 
 
-def test_discovery_with_a_variable_that_cannot_be_read_is_told(tap_runner: TapRunner) -> None:
+def test_discovery_with_a_variable_that_cannot_be_read_is_reported(tap_runner: TapRunner) -> None:
     last = failed_in_one_line(tap_runner.run("--config=ENV", "--discover", env={"TAP_AUDITLOGS_PIGMENT": "{" + SECRET}))
     assert "TAP_AUDITLOGS_PIGMENT" in last
 
@@ -229,7 +229,7 @@ def test_a_state_that_cannot_be_understood_ends_the_run_in_one_line(tap_runner: 
 
 
 @pytest.mark.parametrize("option", ["--state", "--catalog"])
-def test_a_file_that_is_no_text_is_told(tap_runner: TapRunner, tmp_path: Path, option: str) -> None:
+def test_a_file_that_is_not_text_is_reported(tap_runner: TapRunner, tmp_path: Path, option: str) -> None:
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe{\0")
     last = failed_in_one_line(tap_runner.run(f"{option}={path}", config=CLOSED))
@@ -242,7 +242,7 @@ NAMELESS = '{"streams": [{"tap_stream_id": "a", "stream": {"a": 1}, "schema": {}
 @pytest.mark.parametrize(
     "catalog", ["", "{bad", "[]", "{}", '{"streams": 5}', '{"streams": [{}]}', '{"streams": [1]}', NAMELESS]
 )
-def test_a_catalog_that_is_none_is_told(tap_runner: TapRunner, catalog: str) -> None:
+def test_a_catalog_that_is_not_one_is_reported(tap_runner: TapRunner, catalog: str) -> None:
     last = failed_in_one_line(tap_runner.run(config=CLOSED, catalog=catalog))
     assert "is not a Singer catalog" in last
 

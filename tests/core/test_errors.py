@@ -8,8 +8,8 @@ from tap_auditlogs.core.errors import OutputError, ProtocolError, TapError, unit
 
 
 def test_an_answer_that_is_not_understood_comes_with_advice() -> None:
-    told = str(ProtocolError("the answer holds no list of rows", where="acme: log", answer="HTTP 200"))
-    assert told == (
+    message = str(ProtocolError("the answer holds no list of rows", where="acme: log", answer="HTTP 200"))
+    assert message == (
         "acme: log: the answer holds no list of rows (HTTP 200). "
         "Run again later. If the error persists, check the URL in the settings"
     )
@@ -24,9 +24,9 @@ def test_an_unexpected_error_of_a_unit_is_named_with_its_place(caplog: pytest.Lo
     try:
         dict[str, int]().pop("absent")
     except KeyError as error:
-        told = str(unit_failure(error))
-    assert told.startswith("unexpected KeyError at test_errors.py:")
-    assert "'absent'" in told
+        message = str(unit_failure(error))
+    assert message.startswith("unexpected KeyError at test_errors.py:")
+    assert "'absent'" in message
     assert "Traceback" in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.DEBUG]
 

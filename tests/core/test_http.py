@@ -363,7 +363,7 @@ def test_a_credential_is_sent_exactly(start_server: StartServer, key: str) -> No
 
 
 @pytest.mark.parametrize("url", ["https://exa mple.com/", "https://", "https://[::1", "nonsense"])
-def test_a_url_that_cannot_be_one_is_told_plainly(waits: list[float], url: str) -> None:
+def test_a_malformed_url_is_reported(waits: list[float], url: str) -> None:
     with pytest.raises(ApiError, match=r"cannot be sent.*Check the URL"):
         get(make_client(), url)
     assert waits == []
@@ -388,7 +388,7 @@ def test_403_fails_at_once(start_server: StartServer, waits: list[float]) -> Non
 # Messages.
 
 
-def test_a_refused_connection_is_told_without_the_url(waits: list[float]) -> None:
+def test_a_refused_connection_is_reported_without_the_url(waits: list[float]) -> None:
     with RawServer(OK) as server:
         url = server.url
     with pytest.raises(ApiError, match=r"acme: events: the connection failed: ConnectionRefusedError") as failure:
@@ -398,7 +398,7 @@ def test_a_refused_connection_is_told_without_the_url(waits: list[float]) -> Non
 
 
 @pytest.mark.case("D17")
-def test_a_name_that_does_not_resolve_is_told(waits: list[float]) -> None:
+def test_a_name_that_does_not_resolve_is_reported(waits: list[float]) -> None:
     with pytest.raises(ApiError, match=r"the connection failed: (gaierror|NameResolutionError)"):
         get(make_client(max_wait=0), "http://nowhere.invalid/")
     assert waits == []
@@ -466,7 +466,7 @@ def test_no_proxy_is_honoured(start_server: StartServer, monkeypatch: pytest.Mon
 
 @pytest.mark.case("J11")
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_refuses_is_told_without_its_password(
+def test_a_proxy_that_refuses_is_reported_without_its_password(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch, waits: list[float], scheme: str
 ) -> None:
     del waits

@@ -130,7 +130,7 @@ def test_values_that_do_not_fit_are_kept_beside_a_null(
     assert "does not fit its column" in caplog.text
 
 
-def test_unknown_fields_are_kept_as_sent_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_fields_are_kept_as_sent_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     one = shaper()
     for number in range(3):
         record = one.shape({"newField": {"deep": [number]}, "event_id": "not the vendor's spelling"})

@@ -241,7 +241,7 @@ def test_a_stuck_standard_error_does_not_keep_the_run_alive(sandbox: Sandbox, ta
             os.write(writing, b"x")
     os.set_blocking(writing, True)
     process = tap_runner.start(config=config_of(sandbox), before=SHORT_STALL, stdout=subprocess.DEVNULL, stderr=writing)
-    time.sleep(2.0)  # it blocks in its first line of log, which nothing tells
+    time.sleep(2.0)  # until it blocks in its first log line, of which there is no sign
     process.send_signal(signal.SIGTERM)
     try:
         assert process.wait(10) in {143, -signal.SIGTERM}
@@ -284,7 +284,7 @@ def test_a_target_that_ends_together_with_a_signal_ends_the_run_by_the_signal(
 
 @pytest.mark.case("I5")
 @pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
-def test_a_standard_output_that_takes_nothing_is_told_in_one_line(
+def test_a_standard_output_that_takes_nothing_is_reported_in_one_line(
     sandbox: Sandbox, tap_runner: TapRunner, redirection: str
 ) -> None:
     command = tap_runner.command(config=config_of(sandbox))
@@ -352,7 +352,7 @@ def test_the_traceback_of_an_unexpected_error_is_logged_at_debug_level(sandbox: 
     assert "Traceback" in done.stderr
 
 
-def test_an_unexpected_error_of_the_run_itself_is_told_in_one_line(sandbox: Sandbox, tap_runner: TapRunner) -> None:
+def test_an_unexpected_error_of_the_run_itself_is_reported_in_one_line(sandbox: Sandbox, tap_runner: TapRunner) -> None:
     broken = "from tap_auditlogs.core import run; run._sync_streams = None"
     done = tap_runner.run(config=config_of(sandbox), before=broken)
     assert done.failed_plainly

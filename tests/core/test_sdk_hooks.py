@@ -118,8 +118,8 @@ def test_an_error_of_a_stream_is_logged_by_the_run_loop_only(sandbox: Sandbox) -
     sandbox.faults.replace([Fault(path="GetEvents", status=403, times=None)])
     done = sync({"cryptolens": sandbox.config["cryptolens"]})
     sandbox.faults.replace([])
-    (told,) = [line for line in done.log.splitlines() if line.startswith("ERROR")]
-    assert "2 of 3 streams are complete" in told
+    (error,) = [line for line in done.log.splitlines() if line.startswith("ERROR")]
+    assert "2 of 3 streams are complete" in error
 
 
 def test_the_sync_calls_the_hook() -> None:

@@ -1,4 +1,4 @@
-"""Certificates: what is trusted, and how a refusal is told."""
+"""Certificates: what is trusted, and how a refusal is reported."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_certificate_that_is_not_trusted_fails_at_once(
     assert waits == []
 
 
-def test_a_bundle_that_is_not_there_is_told_by_its_variable(
+def test_a_bundle_that_does_not_exist_is_reported_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, waits: list[float], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))

@@ -85,12 +85,12 @@ def oauth2_token(answer: ApiResponse, *, where: str, default_lifetime: float) ->
     return Token(value, _lifetime_seconds(answer.json().get("expires_in"), default=default_lifetime))
 
 
-def _lifetime_seconds(told: object, *, default: float) -> float:
+def _lifetime_seconds(expires_in: object, *, default: float) -> float:
     """Read `expires_in`, which some servers send as text; nothing usable means the default."""
-    if isinstance(told, bool) or not isinstance(told, int | float | Decimal | str):
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | Decimal | str):
         return default
     try:
-        seconds = float(told)
+        seconds = float(expires_in)
     except ValueError:
         return default
     except OverflowError:  # an integer of hundreds of digits

@@ -31,9 +31,9 @@ class ServerClock:
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Read the time from the headers of an answer."""
-        told = parse_http_date(headers.get("Date", ""))
-        if told is not None and told.year in _PLAUSIBLE_YEARS:
-            self._offset = told - datetime.now(UTC)
+        moment = parse_http_date(headers.get("Date", ""))
+        if moment is not None and moment.year in _PLAUSIBLE_YEARS:
+            self._offset = moment - datetime.now(UTC)
             self.is_known = True
 
 
