@@ -103,14 +103,7 @@ def url_setting(name: str, *, default: str | None, title: str, description: str)
 
 
 def config_jsonschema(vendors: Iterable[Vendor]) -> dict[str, t.Any]:
-    """Assemble the JSON schema of the whole configuration.
-
-    Args:
-        vendors: The registry.
-
-    Returns:
-        A JSON schema that knows every setting and allows no other.
-    """
+    """Assemble the JSON schema of the whole configuration."""
     schema: dict[str, t.Any] = th.PropertiesList(*COMMON_SETTINGS, additional_properties=False).to_dict()
     for vendor in vendors:
         settings = vendor.settings.to_dict()
@@ -129,13 +122,6 @@ def without_absent(config: Mapping[str, t.Any], vendors: Collection[str]) -> Con
 
     Meltano and templates fill in such nulls; without this an unused vendor would ask for its credentials. Within
     the SDK's own settings a null has a meaning: `stream_maps` removes a property with it.
-
-    Args:
-        config: The configuration as given.
-        vendors: The names of the vendors' objects.
-
-    Returns:
-        A copy.
     """
     return {
         name: present
@@ -152,15 +138,7 @@ def _present(value: t.Any) -> t.Any:
 
 
 def with_defaults(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> Config:
-    """Fill in the defaults of settings, also within the vendors' objects, where the SDK does not.
-
-    Args:
-        config: The configuration.
-        schema: Its JSON schema.
-
-    Returns:
-        A copy.
-    """
+    """Fill in the defaults of settings, also within the vendors' objects, where the SDK does not."""
     filled = dict(config)
     for name, spec in schema.get("properties", {}).items():
         if isinstance(filled.get(name), dict):
@@ -171,15 +149,7 @@ def with_defaults(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> C
 
 
 def secrets_of(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> Iterator[str]:
-    """Find the values of all settings marked secret, whatever their type.
-
-    Args:
-        config: The configuration, valid or not.
-        schema: Its JSON schema.
-
-    Yields:
-        The secrets as text.
-    """
+    """Find the values of all settings marked secret, whatever their type."""
     for name, spec in schema.get("properties", {}).items():
         value = config.get(name)
         if spec.get("secret"):
@@ -203,16 +173,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def check_config(config: Config, schema: Mapping[str, t.Any], vendors: Sequence[Vendor]) -> list[str]:
-    """Check a configuration.
-
-    Args:
-        config: The configuration without absent parts.
-        schema: Its JSON schema.
-        vendors: The registry.
-
-    Returns:
-        One plain message per fault; no message shows the value of a setting.
-    """
+    """Check a configuration."""
     faults = check_schema(config, schema)
     if faults:
         return faults
@@ -317,14 +278,7 @@ def _check_urls(settings: Mapping[str, t.Any], vendor: Vendor) -> Iterator[str]:
 
 
 def url_fault(url: str) -> str | None:
-    """Say why a URL must not be used for an API.
-
-    Args:
-        url: The URL.
-
-    Returns:
-        The fault, or None.
-    """
+    """Say why a URL must not be used for an API."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -35,12 +35,6 @@ _DEEPEST = 100
 def parse_state(text: str) -> dict[str, t.Any]:
     """Read the text of a state file.
 
-    Args:
-        text: What the file holds.
-
-    Returns:
-        The state.
-
     Raises:
         StateError: If it is empty, not JSON, or not a state.
     """
@@ -57,12 +51,6 @@ def parse_state(text: str) -> dict[str, t.Any]:
 
 def check_state(state: object) -> dict[str, t.Any]:
     """Refuse a state whose shape cannot be understood.
-
-    Args:
-        state: Decoded JSON.
-
-    Returns:
-        The same object.
 
     Raises:
         StateError: If it is not a state of this tap, or of a later version.
@@ -151,10 +139,6 @@ class Bookmark:
     def __init__(self, entry: dict[str, t.Any], replication_key: str) -> None:
         """Wrap an entry; it is changed in place.
 
-        Args:
-            entry: The stream's entry in the state.
-            replication_key: The stream's replication key.
-
         Raises:
             StateError: If the entry is of another replication key or its parts have the wrong shape.
         """
@@ -167,9 +151,6 @@ class Bookmark:
 
     def put_aside(self) -> Iterator[Bookmark]:
         """Give the bookmarks kept for other filters.
-
-        Yields:
-            Each of them.
 
         Raises:
             StateError: If one cannot be understood.
@@ -195,12 +176,6 @@ class Bookmark:
     def part(self, name: str) -> Bookmark:
         """Return the bookmark of a part of the stream.
 
-        Args:
-            name: The part, such as an object type.
-
-        Returns:
-            Its bookmark, kept within this one.
-
         Raises:
             StateError: If it cannot be understood.
         """
@@ -209,14 +184,7 @@ class Bookmark:
         return Bookmark(parts.setdefault(name, {}), self._replication_key)
 
     def note(self, name: str) -> t.Any:
-        """Return a further value kept with the bookmark.
-
-        Args:
-            name: Its name.
-
-        Returns:
-            The value, or None.
-        """
+        """Return a further value kept with the bookmark."""
         return self._entry.get(_NOTES, {}).get(name)
 
     def advance(self, value: t.Any, **notes: t.Any) -> None:
@@ -234,11 +202,7 @@ class Bookmark:
         self.drop_progress()
 
     def keep_progress(self, progress: Mapping[str, t.Any]) -> None:
-        """Remember how far begun work has come; the value stays.
-
-        Args:
-            progress: JSON values, small.
-        """
+        """Remember how far begun work has come; the value stays."""
         self._entry[_PROGRESS] = dict(progress)
 
     def drop_progress(self) -> None:

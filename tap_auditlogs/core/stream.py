@@ -64,12 +64,7 @@ class AuditStream(PagedStream, abc.ABC):
     filter_settings: t.ClassVar[Sequence[str]] = ()
 
     def __init__(self, tap: Tap, connection: Connection) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            tap: The tap.
-            connection: The vendor's settings and HTTP client, shared by its streams.
-        """
+        """Set up; nothing is sent."""
         self.connection = connection  # first: a schema may depend on the settings
         self.account: str | None = connection.settings.get(ACCOUNT)
         if self.account is not None:
@@ -171,9 +166,6 @@ class AuditStream(PagedStream, abc.ABC):
     def check_bookmark(self, bookmark: Bookmark) -> None:
         """Refuse a value that this stream cannot have written; by default one that is no time, or a future one.
 
-        Args:
-            bookmark: The bookmark as loaded.
-
         Raises:
             StateError: If the value cannot be understood.
         """
@@ -181,9 +173,6 @@ class AuditStream(PagedStream, abc.ABC):
 
     def check_time(self, value: t.Any) -> None:
         """Refuse a value of the state that should be a time and is none, or a future one.
-
-        Args:
-            value: The value; None is none too early.
 
         Raises:
             StateError: If it cannot be understood.
@@ -203,14 +192,12 @@ class AuditStream(PagedStream, abc.ABC):
     def _bookmarked_key(self) -> str:
         return t.cast("str", type(self).replication_key)
 
-    def get_batch_config(self, config: Mapping[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
-        """Return no batch configuration: a stream that has a use for BATCH files writes them itself.
-
-        Args:
-            config: The tap's settings.
-        """
+    @override
+    def get_batch_config(self, config: Mapping[str, t.Any]) -> None:
+        """Return no batch configuration: a stream that has a use for BATCH files writes them itself."""
         return
 
-    def get_replication_key_signpost(self, context: object = None) -> None:  # noqa: ARG002 - the SDK's signature
+    @override
+    def get_replication_key_signpost(self, context: object = None) -> None:
         """Return no signpost: bookmarks are capped by the vendor's clock, not by this machine's."""
         return

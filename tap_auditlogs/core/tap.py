@@ -61,28 +61,14 @@ class RegistryTap(HookedTap):
 
     # Settings
 
+    @override
     def prepare_config(self, config: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Leave out what counts as absent, fill in defaults, and mask the secrets in all logging from here on.
-
-        Args:
-            config: The configuration as given, valid or not.
-
-        Returns:
-            The configuration to work with.
-        """
         redact.add(*secrets_of(config, self.config_jsonschema))
         present = without_absent(config, {vendor.name for vendor in self.vendors})
         return with_defaults(present, self.config_jsonschema)
 
+    @override
     def config_faults(self, config: dict[str, t.Any]) -> list[str]:
-        """Check the configuration.
-
-        Args:
-            config: The configuration to work with.
-
-        Returns:
-            One plain message per fault, without values.
-        """
         faults = check_config(config, self.config_jsonschema, self.vendors)
         if not faults and not any(vendor.name in config for vendor in self.vendors):
             names = ", ".join(f"`{vendor.name}`" for vendor in self.vendors)
@@ -93,12 +79,8 @@ class RegistryTap(HookedTap):
 
     # Streams
 
+    @override
     def discover_streams(self) -> list[AuditStream]:
-        """Make the streams of the active vendors, or of all if none is active; nothing is sent.
-
-        Returns:
-            The streams.
-        """
         active = [vendor for vendor in self.vendors if self.config.get(vendor.name)] or self.vendors
         streams: list[AuditStream] = []
         for vendor in active:
@@ -137,22 +119,15 @@ class RegistryTap(HookedTap):
 
     # State
 
+    @override
     def load_state(self, state: dict[str, t.Any]) -> None:
-        """Take over a state, with whatever it says of other or removed streams.
-
-        Args:
-            state: The state; empty for a first run.
-
-        Raises:
-            StateError: If it cannot be understood. It is never taken for "no state".
-        """
         state = {"bookmarks": {}, **check_state(state), "version": STATE_VERSION}
         bookmarks = {
             name: unpack_entry(entry) if name in self.streams else entry for name, entry in state["bookmarks"].items()
         }
         for name, stream in self.streams.items():
             if t.cast("AuditStream", stream).has_bookmark and is_wanted(stream):
-                bookmarks.setdefault(name, {})
+                bookmarks.setdefault(name, {})  # written as nulls, so that no merge brings an older bookmark back
         t.cast("dict[str, t.Any]", self.state).update({**state, "bookmarks": bookmarks})
         for stream in self.streams.values():
             t.cast("AuditStream", stream).check_state()
@@ -177,15 +152,7 @@ class RegistryTap(HookedTap):
         state: t.IO[str] | None = None,
         catalog: t.IO[str] | None = None,
     ) -> None:
-        """Run the tap; the process's exit code is the run's.
-
-        Args:
-            about: Print what the tap is instead.
-            about_format: In which form.
-            config: The configuration as the command line parsed it.
-            state: The state file.
-            catalog: The catalog file.
-        """
+        """Run the tap; the process's exit code is the run's."""
         if about:
             cls.print_about(about_format)
             return
@@ -193,14 +160,8 @@ class RegistryTap(HookedTap):
         sys.exit(cls._run(config, state=state, catalog=catalog))
 
     @classmethod
+    @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Run `--test`: one record of each stream, to see that credentials and permissions are right.
-
-        Args:
-            ctx: Click's context.
-            param: The option.
-            value: `all`, `schema` or `disabled`.
-        """
         if value == CliTestOptionValue.All.value:
             ctx.exit(cls._run(ctx.params.get("config"), record_limit=1))
         try:
@@ -210,20 +171,8 @@ class RegistryTap(HookedTap):
             ctx.exit(EXIT_FAILED)
 
     @classmethod
+    @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
-        """Read `--config`.
-
-        Args:
-            ctx: Click's context.
-            param: The option.
-            value: File names, or `ENV`.
-
-        Returns:
-            The configuration as the SDK keeps it.
-
-        Raises:
-            click.BadParameter: If a file cannot be read or holds something else than a JSON object.
-        """
         try:
             given = super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError, RecursionError) as error:
