@@ -38,7 +38,9 @@ TAP_SIDES: dict[str, tuple[str, str | None]] = {
     "hourly": ("index_exchange_hourly", None),
 }
 SIDES = (*TAP_SIDES, "ordinary")
-WITHOUT_BULK = "import sys; sys.modules['numba'] = None; from tap_auditlogs.tap import TapAuditLogs; TapAuditLogs.cli()"
+WITHOUT_BULK = (
+    "import sys; sys.modules['polars'] = None; from tap_auditlogs.tap import TapAuditLogs; TapAuditLogs.cli()"
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from tap_auditlogs.core.writer import MessageWriter
 from tap_auditlogs.vendors.index_exchange import bulk
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS, row_schema
-from tap_auditlogs.vendors.index_exchange.reading import LogFile, UnreadableFileError, read_pages, shape_rows
+from tap_auditlogs.vendors.index_exchange.reading import LogFile, UnreadableFileError, read_pages
 
 Record: t.TypeAlias = "dict[str, t.Any]"
 
@@ -55,21 +55,16 @@ def read_ordinarily(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES)
     return Read([json.loads(encoder.encode(record), parse_float=Decimal) for record in kept], fault)
 
 
-def read_in_bulk(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) -> tuple[Read, int]:
-    """Read a file by the bulk path, and tell how many rows it did itself."""
-    records: list[Record] = []
-    fault = None
-    rows = 0
-    encoder = MessageWriter()._encoder  # noqa: SLF001 - as it leaves the tap
+def read_in_bulk(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) -> list[Record] | None:
+    """Read a file by the bulk path; None if it leaves the file to the other one."""
     try:
-        conversion = bulk.record_lines(content, bulk.RowFormat(COLUMNS, FIXED, selected), "s")
-        for _, lines in conversion.results():
-            records += [json.loads(line, parse_float=Decimal)["record"] for line in b"".join(lines).split(b"\n")[:-1]]
-        rows = conversion.rows
-        if (rest := conversion.rest()) is not None:
-            for page in shape_rows(rest.reader, rest.rows, rest.header, COLUMNS, FIXED, rows_before=rest.rows_before):
-                kept = [{name: record[name] for name in selected} for record in page]
-                records += [json.loads(encoder.encode(record), parse_float=Decimal) for record in kept]
-    except UnreadableFileError as error:
-        fault = str(error)
-    return Read(records, fault), rows
+        file = bulk.RegularFile(content)
+        file.prove()
+    except bulk.IrregularFileError:
+        return None
+    records: list[Record] = []
+    for count, lines in bulk.record_lines(file, bulk.RowFormat(COLUMNS, FIXED, selected), "s"):
+        messages = [json.loads(line, parse_float=Decimal) for line in lines.splitlines()]
+        assert len(messages) == count
+        records += [message["record"] for message in messages]
+    return records

@@ -1,16 +1,25 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import typing as t
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import duckdb
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.dataset import dataset
 
+from auditlogs_demo.database import SCHEMA
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
+from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
+from tap_auditlogs.vendors.index_exchange.bulk import regular
 from tests.end_to_end.tap_runs import sync
+from tests.support.postgres import load, postgres_server
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
@@ -32,6 +41,11 @@ def with_batches(config: Settings, folder: Path, encoding: str, compression: str
 def manifests(run: Run, stream: str) -> list[Path]:
     urls = [url for m in run.messages if m["type"] == "BATCH" and m["stream"] == stream for url in m["manifest"]]
     return [Path(urlsplit(url).path) for url in urls]
+
+
+def exact_records(run: Run, stream: str) -> list[Settings]:
+    messages = [json.loads(line, parse_float=Decimal) for line in run.stdout.splitlines()]
+    return [message["record"] for message in messages if message["type"] == "RECORD" and message["stream"] == stream]
 
 
 def _rows(path: Path) -> list[Settings]:
@@ -62,14 +76,83 @@ def test_parquet_holds_the_same_records(config: Settings, tmp_path: Path) -> Non
     assert run.exit_code == 0, run.log
     for stream in ROWS:
         rows = [row for path in manifests(run, stream) for row in pq.read_table(path).to_pylist()]
-        assert [_comparable(row) for row in rows] == [_comparable(record) for record in plain.records(stream)]
+        assert [_with_extra(row) for row in rows] == exact_records(plain, stream)
         assert rows
 
 
-def _comparable(row: dict[str, t.Any]) -> dict[str, t.Any]:
-    extra = {name: text for name, text in (row["additional_properties"] or {}).items() if text is not None} or None
-    numbers = {name: float(value) for name, value in row.items() if hasattr(value, "as_tuple")}
-    return {**row, **numbers, "additional_properties": extra}
+def _with_extra(row: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Read the JSON text of `additional_properties`."""
+    extra = row["additional_properties"]
+    return {**row, "additional_properties": None if extra is None else json.loads(extra)}
+
+
+# Several files
+
+
+NARROW = "site_id,domain\n7,a\n"
+MASKED = 'domain,site_id,net_revenue,timestamp\n"a ""b""",XXXXX,0.10,2026-11-20 05:00:00\nc,8,omitted,yesterday\n'
+UNKNOWN = 'new,site_id,gross_revenue\n"x, ""y""",9,12345678901.000000001\n,,\n'
+IRREGULAR = "site_id,domain,new\n7\n8,b,c,d\n"
+
+
+def publish(vendor: IndexExchangeSandbox, folder: Path, *texts: str) -> None:
+    """Publish a file per hour, the first one for the oldest."""
+    hours = vendor.hours[-len(texts) :]
+    vendor.clear()
+    for hour, text in zip(hours, texts, strict=True):
+        data = gzip.compress(text.encode())
+        path = folder / f"{hour:%Y-%m-%dT%H}.gz"
+        path.write_bytes(data)
+        digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        generated = GeneratedFile(path, hour, rows=0, size=len(data), csv_size=len(text), md5sum=digest)
+        vendor.publish_file(generated, HourKey(hour))
+
+
+def test_all_files_have_one_schema_and_all_readers_see_the_same_rows(
+    vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path
+) -> None:
+    publish(vendor, tmp_path, NARROW, MASKED, UNKNOWN)
+    plain = sync(config)
+    run = sync(with_batches(config, tmp_path / "batches", "parquet"))
+    paths = list(map(str, manifests(run, ROWS[0])))
+    assert len(paths) == 3
+    assert len({str(pq.read_schema(path)) for path in paths}) == 1
+    schemas = {m["stream"]: m["schema"] for m in run.messages if m["type"] == "SCHEMA"}
+    schema = schemas[ROWS[0]]
+    assert pq.read_schema(paths[0]).names == list(schema["properties"])
+    assert schema["properties"]["additional_properties"]["type"] == ["string", "null"]
+    by_duckdb = duckdb.read_parquet(paths).to_arrow_table().to_pylist()
+    for rows in (dataset(paths).to_table().to_pylist(), by_duckdb, pl.read_parquet(paths).to_dicts()):
+        assert [_with_extra(row) for row in rows] == exact_records(plain, ROWS[0])
+    extras = [record["additional_properties"] for record in plain.records(ROWS[0])]
+    assert extras == [
+        None,
+        {"site_id": "XXXXX"},
+        {"net_revenue": "omitted", "timestamp": "yesterday"},
+        {"new": 'x, "y"'},
+        None,
+    ]
+
+
+def test_target_postgres_loads_parquet_as_records(
+    vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path
+) -> None:
+    publish(vendor, tmp_path, NARROW, MASKED, UNKNOWN, IRREGULAR)
+    columns = 'file_id, row_number, site_id, domain, net_revenue, gross_revenue, "timestamp", part'
+    loaded = []
+    for number, settings in enumerate((config, with_batches(config, tmp_path / "batches", "parquet"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with postgres_server() as server:
+            run = sync(settings)
+            assert run.exit_code == 0, run.log
+            done = load(server, run.stdout, folder)
+            assert done.returncode == 0, done.stderr
+            query = f"SELECT {columns}, additional_properties::jsonb FROM {SCHEMA}.{ROWS[0]} ORDER BY 1, 2"  # noqa: S608 - no input
+            loaded.append(server.query(query))
+    records, batches = loaded
+    assert batches == records
+    assert len(records) == 7
 
 
 def test_other_streams_stay_records_and_no_file_has_too_many_rows(
@@ -87,19 +170,32 @@ def test_other_streams_stay_records_and_no_file_has_too_many_rows(
     assert {message["stream"] for message in run.messages if message["type"] == "BATCH"} == {ROWS[0]}
 
 
-def test_a_file_leaves_as_records_from_the_first_irregular_row_on(
+@pytest.mark.parametrize("encoding", ["jsonl", "parquet"])
+def test_an_irregular_file_leaves_as_records_and_no_batch_file_is_left(
+    vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regular, "BLOCK_BYTES", 64)
+    folder = tmp_path / "batches"
+    publish(vendor, tmp_path, "site_id,domain\n" + "7,a\n" * 200 + "8\n", "site_id,domain\n9,a\n")
+    run = sync(with_batches(config, folder, encoding, batch_size=10))
+    assert run.exit_code == 0
+    assert [row["row_number"] for row in run.records(ROWS[0])] == list(range(1, 202))
+    assert "is not regular CSV: it is read row by row" in run.log
+    assert [path.name for path in folder.iterdir()] == [path.name for path in manifests(run, ROWS[0])]
+    assert len(manifests(run, ROWS[0])) == 1
+
+
+def test_a_number_that_parquet_cannot_hold_leaves_its_file_to_records(
     vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path
 ) -> None:
-    hour = vendor.hours[-1]
-    vendor.clear()
-    vendor.publish(HourKey(hour), 5, shape="short_row")
-    run = sync(with_batches(config, tmp_path, "jsonl"))
+    publish(vendor, tmp_path, "site_id,net_revenue,new\n7,1e200,x\n", "site_id,net_revenue\n8,0.10\n")
+    run = sync(with_batches(config, tmp_path / "batches", "parquet"))
     assert run.exit_code == 0
-    in_bulk = [row for path in manifests(run, ROWS[0]) for row in _rows(path)]
-    one_by_one = run.records(ROWS[0])
-    assert in_bulk
-    assert one_by_one
-    assert [row["row_number"] for row in [*in_bulk, *one_by_one]] == [1, 2, 3, 4, 5]
+    (record,) = exact_records(run, ROWS[0])
+    assert record["net_revenue"] == Decimal("1e200")
+    assert record["additional_properties"] == '{"new":"x"}'  # text, as the schema says
+    (path,) = manifests(run, ROWS[0])
+    assert pq.read_table(path).column("net_revenue").to_pylist() == [Decimal("0.10")]
 
 
 def test_a_batch_folder_that_cannot_be_written_is_told(config: Settings, tmp_path: Path) -> None:

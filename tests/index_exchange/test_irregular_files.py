@@ -125,7 +125,9 @@ def test_without_the_setting_the_line_where_the_row_begins_is_named(caplog: pyte
 
 def sums_of(*amounts: str) -> tuple[Settings, list[str]]:
     text = "".join(f"{amount}\n" for amount in ("country,net_revenue", *(f"DE,{amount}" for amount in amounts)))
-    records = hourly_records(total_rows(packed(text), ["country"]), ["country"], FIXED, Names({}, {}))
+    file = LogFile(packed(text))
+    groups = total_rows(file.rows(), file.header, ["country"])
+    records = hourly_records(groups, ["country"], FIXED, Names({}, {}))
     (record,) = records
     return record, long_sums(records)
 

@@ -635,7 +635,7 @@ def test_without_the_extra_the_same_records_come_and_the_log_says_how_to_be_fast
     whole = sync(config)
     for module in [name for name in sys.modules if name.startswith("tap_auditlogs.vendors.index_exchange.bulk")]:
         monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setitem(sys.modules, "polars", None)
     run = sync({**config, "batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///nowhere"}}})
     assert run.exit_code == 0
     assert "tap-auditlogs[bulk] is not installed" in run.log
@@ -645,7 +645,7 @@ def test_without_the_extra_the_same_records_come_and_the_log_says_how_to_be_fast
 
 
 def test_what_the_command_says_of_itself_needs_no_heavy_library(tap_runner: TapRunner) -> None:
-    check = "import atexit, sys; atexit.register(lambda: print('numba' in sys.modules))"
+    check = "import atexit, sys; atexit.register(lambda: print('polars' in sys.modules))"
     for option in ("--version", "--about"):
         outcome = subprocess.run(
             tap_runner.command(option, before=check), capture_output=True, check=True, env=environment(), timeout=60

@@ -52,7 +52,7 @@ def _plain(value: t.Any) -> t.Any:
 def test_every_difference_to_the_vendors_script_is_explained(path: Path) -> None:
     script = groups_of_script(path)
     with path.open("rb") as content:
-        totals = bulk.total_rows(content, DIMENSIONS)
+        totals = bulk.total_rows(bulk.RegularFile(content), DIMENSIONS)
     records = hourly_records(totals, DIMENSIONS, {}, Names(DSPS, BUYERS))
     ours = {
         tuple(record[name] for name in DIMENSIONS): record for record in records if not record["additional_properties"]
@@ -82,7 +82,7 @@ def test_every_difference_to_the_vendors_script_is_explained(path: Path) -> None
 
 def test_sums_are_exact(path: Path) -> None:
     with path.open("rb") as content:
-        records = hourly_records(bulk.total_rows(content, DIMENSIONS), DIMENSIONS, {}, Names({}, {}))
+        records = hourly_records(bulk.total_rows(bulk.RegularFile(content), DIMENSIONS), DIMENSIONS, {}, Names({}, {}))
     with gzip.open(path, "rt", newline="") as file:
         frame = pd.read_csv(file, dtype=str, keep_default_na=False)
     for name in ("net_revenue", "gross_revenue"):

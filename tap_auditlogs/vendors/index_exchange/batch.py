@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import typing as t
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+
+from upath import UPath
 
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.sdk_hooks import BaseBatchFileEncoding, StorageTarget
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_auditlogs.vendors.index_exchange import bulk
 
 MOST_ROWS = 50_000
 """More rows in one file would only take more memory, here and in the target."""
-
-_ENCODERS = 2
 
 
 class BatchError(TapError):
@@ -47,81 +45,72 @@ class BatchFiles:
         self._most_rows = min(settings.get("batch_size") or MOST_ROWS, MOST_ROWS)
 
     @property
-    def _is_parquet(self) -> bool:
+    def is_parquet(self) -> bool:
+        """Whether the files are Parquet files."""
         return self.encoding.format == "parquet"
 
     @property
     def _is_gzip(self) -> bool:
         return self.encoding.compression == "gzip"
 
-    def convert(self, content: t.BinaryIO, form: bulk.RowFormat) -> bulk.Conversion[t.Any]:
-        """Begin to convert a file.
-
-        Args:
-            content: The gzip file.
-            form: What to make of its rows.
-
-        Returns:
-            The conversion.
-        """
-        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
-
-        if self._is_parquet:
-            from tap_auditlogs.vendors.index_exchange.bulk import tables  # noqa: PLC0415 - as above
-
-            return tables.table_pieces(content, form, most_rows=self._most_rows)
-        return bulk.json_pieces(content, form, most_rows=self._most_rows, compress=self._is_gzip)
-
-    def write(self, conversion: bulk.Conversion[t.Any], name: str) -> tuple[list[str], int]:
+    def write(self, file: bulk.RegularFile, form: bulk.RowFormat, name: str) -> tuple[list[str], int]:
         """Write the files of one log file.
 
         Args:
-            conversion: What `convert` began.
-            name: How their names begin.
+            file: The log file.
+            form: What to make of its rows.
+            name: How the names of the files begin.
 
         Returns:
             Their URLs, and how many rows they have.
 
         Raises:
+            IrregularFileError: If the log file needs the row-by-row parser; then no file is left.
             BatchError: If a file cannot be written.
         """
+        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
+
+        make_pieces: t.Any = bulk.tables if self.is_parquet else bulk.json_lines
         urls: list[str] = []
         rows = 0
-        with ThreadPoolExecutor(_ENCODERS, thread_name_prefix="index-exchange-batch") as encoders:
-            encoding: deque[Future[bytes]] = deque()
-            for count, pieces in self._collect(conversion):
-                if len(encoding) == _ENCODERS:  # no more than these are held in memory
-                    urls.append(self._store(f"{name}-{len(urls)}", encoding.popleft().result()))
-                encoding.append(encoders.submit(self._encode, pieces))
+        try:
+            for count, data in bulk.in_order(self._encode, self._collect(make_pieces(file, form, self._most_rows))):
+                urls.append(self._store(f"{name}-{len(urls)}", data))
                 rows += count
-            for encoded in encoding:
-                urls.append(self._store(f"{name}-{len(urls)}", encoded.result()))
+        except bulk.IrregularFileError:
+            self._remove(urls)
+            raise
         return urls, rows
 
-    def _collect(self, conversion: bulk.Conversion[t.Any]) -> Iterator[tuple[int, list[t.Any]]]:
+    def _collect(self, pieces: Iterable[tuple[int, t.Any]]) -> Iterator[tuple[int, list[t.Any]]]:
         """Collect pieces up to the rows of a file."""
-        pieces: list[t.Any] = []
+        collected: list[t.Any] = []
         rows = 0
-        for _, converted in conversion.results():
-            for count, piece in converted:
-                if rows + count > self._most_rows:
-                    yield rows, pieces
-                    pieces, rows = [], 0
-                pieces.append(piece)
-                rows += count
-        if pieces:
-            yield rows, pieces
+        for count, piece in pieces:
+            if rows + count > self._most_rows:
+                yield rows, collected
+                collected, rows = [], 0
+            collected.append(piece)
+            rows += count
+        if collected:
+            yield rows, collected
 
-    def _encode(self, pieces: list[t.Any]) -> bytes:
-        if not self._is_parquet:
-            return b"".join(pieces)
-        from tap_auditlogs.vendors.index_exchange.bulk import tables  # noqa: PLC0415 - as above
+    def _encode(self, collected: tuple[int, list[t.Any]]) -> tuple[int, bytes]:
+        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - as above
 
-        return tables.to_parquet(pieces, gzip=self._is_gzip)
+        rows, pieces = collected
+        if self.is_parquet:
+            return rows, bulk.to_parquet(pieces, gzip=self._is_gzip)
+        lines = b"".join(pieces)
+        return rows, bulk.compress(lines) if self._is_gzip else lines
+
+    def _remove(self, urls: Iterable[str]) -> None:
+        for url in urls:
+            UPath(url, **self._storage.params).unlink()
 
     def _store(self, name: str, data: bytes) -> str:
         """Write a file; one at a time, since the SDK opens stores for one thread only."""
-        suffix = "parquet" if self._is_parquet else "jsonl.gz" if self._is_gzip else "jsonl"
+        suffix = "parquet" if self.is_parquet else "jsonl.gz" if self._is_gzip else "jsonl"
         filename = f"{self._storage.prefix or ''}{name}.{suffix}"
         try:
             with self._storage.open(filename, "wb") as target:

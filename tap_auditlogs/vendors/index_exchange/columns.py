@@ -84,6 +84,11 @@ ADDITIONAL_PROPERTIES = th.Property(
     description="Columns beyond these under their own names, and text where a number or a time belongs.",
 )
 
+_ADDITIONAL_PROPERTIES_AS_TEXT = th.Property(
+    "additional_properties", th.StringType, description="JSON text: columns beyond these and what does not fit them."
+)
+"""In Parquet files, since a struct cannot have other fields in each row and the same type in all files."""
+
 FILE_ID = th.Property(
     "file_id",
     th.StringType(nullable=False),
@@ -101,11 +106,12 @@ _FILE_MD5 = th.Property("file_md5", th.StringType, description="Of the file: tel
 _FILE_DATE_CREATED = th.Property("file_date_created", th.DateTimeType, description="When the file was generated.")
 
 
-def row_schema(columns: Mapping[str, tuple[Kind, str]]) -> dict[str, t.Any]:
+def row_schema(columns: Mapping[str, tuple[Kind, str]], *, extra_is_text: bool = False) -> dict[str, t.Any]:
     """Make the schema of a stream of rows.
 
     Args:
         columns: The known columns of its files.
+        extra_is_text: Whether `additional_properties` is JSON text.
 
     Returns:
         A JSON schema.
@@ -121,7 +127,7 @@ def row_schema(columns: Mapping[str, tuple[Kind, str]]) -> dict[str, t.Any]:
         _FILE_MD5,
         _FILE_DATE_CREATED,
         *(th.Property(name, _TYPES[kind], description=text) for name, (kind, text) in columns.items()),
-        ADDITIONAL_PROPERTIES,
+        _ADDITIONAL_PROPERTIES_AS_TEXT if extra_is_text else ADDITIONAL_PROPERTIES,
     ).to_dict()
 
 

@@ -13,12 +13,12 @@ from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is
 from tap_auditlogs.vendors.index_exchange.files import Files
 from tap_auditlogs.vendors.index_exchange.manifest import Work
 from tap_auditlogs.vendors.index_exchange.mappings import fetch_names
-from tap_auditlogs.vendors.index_exchange.reading import LogFile, UnreadableFileError
+from tap_auditlogs.vendors.index_exchange.reading import LogFile
 from tap_auditlogs.vendors.index_exchange.settings import DEFAULT_DIMENSIONS
-from tap_auditlogs.vendors.index_exchange.totals import MEASURES, hourly_records, long_sums, total_further_rows
+from tap_auditlogs.vendors.index_exchange.totals import MEASURES, hourly_records, long_sums, total_rows
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
@@ -49,7 +49,7 @@ class Hourly(FileReader):
 
     @override
     def get_ready(self) -> None:
-        _ = self._total_in_bulk
+        _ = self._has_bulk
 
     @override
     def write_file(self, file: ListedFile, content: t.BinaryIO) -> None:
@@ -69,26 +69,24 @@ class Hourly(FileReader):
         self.write(records)
 
     def _total(self, file: ListedFile, content: t.BinaryIO) -> Mapping[Group, Totals]:
-        if self._total_in_bulk is not None:
+        if self._has_bulk:
+            from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
+
             try:
-                return self._total_in_bulk(content, self._dimensions)
-            except UnreadableFileError:
-                if not self.skips_malformed_rows:
-                    raise
-            content.seek(0)
+                return bulk.total_rows(bulk.RegularFile(content), self._dimensions)
+            except bulk.IrregularFileError:
+                content.seek(0)
         log_file = LogFile(content, skip_malformed=self.skips_malformed_rows)
-        groups = total_further_rows(log_file.rows(), log_file.header, self._dimensions)
+        groups = total_rows(log_file.rows(), log_file.header, self._dimensions)
         log_file.log_findings(file.key.file_id, self.logger)
         return groups
 
     @cached_property
-    def _total_in_bulk(self) -> Callable[[t.BinaryIO, Sequence[str]], Mapping[Group, Totals]] | None:
+    def _has_bulk(self) -> bool:
         if not bulk_is_installed():
             self.logger.warning("tap-auditlogs[bulk] is not installed: files are read row by row, which is slow.")
-            return None
-        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
-
-        return bulk.total_rows
+            return False
+        return True
 
     @property
     def _names(self) -> Names:

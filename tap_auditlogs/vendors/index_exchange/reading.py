@@ -39,7 +39,7 @@ from tap_auditlogs.vendors.index_exchange.columns import BID_COLUMNS, COLUMNS, S
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tap_auditlogs.vendors.index_exchange.columns import Kind
 
@@ -183,17 +183,15 @@ class RowReader:
         on_malformed: Called with each malformed row, which is then skipped. None: the file is unreadable.
     """
 
-    def __init__(self, data: io.RawIOBase, *, first_line: int = 1, header: Sequence[str] | None = None) -> None:
+    def __init__(self, data: io.RawIOBase) -> None:
         """Set up.
 
         Args:
-            data: The bytes from the header on, or from the start of a row if the header is given.
-            first_line: The number of the first line.
-            header: The names of the columns, if they have been read already.
+            data: The bytes from the header on.
         """
         self._text = io.TextIOWrapper(io.BufferedReader(data, 1 << 16), encoding="utf-8", errors="replace", newline="")
-        self._header = None if header is None else [_fold(name) for name in header]
-        self._line_number = first_line - 1
+        self._header: list[str] | None = None
+        self._line_number = 0
         self._row_lines: list[str] = []
         self._lines_to_reread: deque[str] = deque()
         self._last_suspect_line = 0
@@ -518,37 +516,13 @@ def read_pages(
     Raises:
         UnreadableFileError: If the file cannot be read to its end.
     """
-    yield from shape_rows(file.reader, file.rows(), file.header, columns, fixed)
-
-
-def shape_rows(  # noqa: PLR0913 - the rest of a file, as the bulk path hands it over
-    reader: RowReader,
-    rows: Iterable[list[str]],
-    header: Sequence[str],
-    columns: Mapping[str, tuple[Kind, str]],
-    fixed: Mapping[str, t.Any],
-    *,
-    rows_before: int = 0,
-) -> Iterator[list[Record]]:
-    """Make pages of records of the rows of a file, or of its rest.
-
-    Args:
-        reader: Reads the file.
-        rows: Its rows after the header.
-        header: The names of the columns.
-        columns: The columns of the schema.
-        fixed: The properties that all rows of the file have alike.
-        rows_before: How many rows have been read already.
-
-    Yields:
-        Records of up to 2,000 rows, fewer if they are large.
-    """
-    shaper = CellShaper(header, columns, fixed)
+    reader, width = file.reader, len(file.header)
+    shaper = CellShaper(file.header, columns, fixed)
     page: list[Record] = []
     page_end = reader.characters + PAGE_CHARACTERS
-    for number, row in enumerate(rows, start=rows_before + 1):
-        if len(row) != len(header):
-            reader.note("rows shorter than the header" if len(row) < len(header) else "rows longer than the header")
+    for number, row in enumerate(file.rows(), start=1):
+        if len(row) != width:
+            reader.note("rows shorter than the header" if len(row) < width else "rows longer than the header")
         page.append(shaper.shape(row, number))
         if len(page) == PAGE_ROWS or reader.characters >= page_end:
             yield page

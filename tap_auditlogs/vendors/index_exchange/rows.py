@@ -6,21 +6,16 @@ import abc
 import typing as t
 from functools import cached_property
 
+import msgspec
 from typing_extensions import override
 
-from tap_auditlogs.core.rows import ACCOUNT
+from tap_auditlogs.core.rows import ACCOUNT, ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.batch import BatchFiles
 from tap_auditlogs.vendors.index_exchange.columns import BID_COLUMNS, COLUMNS, row_schema
 from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
 from tap_auditlogs.vendors.index_exchange.files import Files
 from tap_auditlogs.vendors.index_exchange.manifest import Work
-from tap_auditlogs.vendors.index_exchange.reading import (
-    LogFile,
-    SkippedLines,
-    log_irregularities,
-    read_pages,
-    shape_rows,
-)
+from tap_auditlogs.vendors.index_exchange.reading import LogFile, read_pages
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +39,15 @@ class RowReaderStream(FileReader, abc.ABC):
     work = Work.ROWS
     primary_keys = ("file_id", "row_number")
 
+    @cached_property
+    @override
+    def schema(self) -> dict[str, t.Any]:
+        return row_schema(self.columns, extra_is_text=self._writes_parquet)
+
+    @property
+    def _writes_parquet(self) -> bool:
+        return bool(self._batch_files and self._batch_files.is_parquet)
+
     @override
     def get_ready(self) -> None:
         _ = self._can_go_in_bulk
@@ -55,41 +59,29 @@ class RowReaderStream(FileReader, abc.ABC):
             return
         from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
-        fixed = self._fixed(file)
-        form = bulk.RowFormat(self.columns, fixed, self.selected_properties())
+        try:
+            self._write_in_bulk(file, bulk.RegularFile(content))
+        except bulk.IrregularFileError:
+            self.logger.info("File %s is not regular CSV: it is read row by row.", file.key)
+            content.seek(0)
+            self._write_row_by_row(file, content)
+
+    def _write_in_bulk(self, file: ListedFile, regular: bulk.RegularFile) -> None:
+        from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
+
+        form = bulk.RowFormat(self.columns, self._fixed(file), self.selected_properties())
         if self._batch_files is None:
-            rest = self._write_lines(bulk.record_lines(content, form, self.name))
+            regular.prove()
+            self._note_header(regular.header)
+            for rows, lines in bulk.record_lines(regular, form, self.name):
+                self.write_lines(lines)
+                self.count(rows)
         else:
-            rest = self._write_batch_files(self._batch_files, file, content, form)
-        if rest is not None:
-            self.logger.info("The file of %s is not regular from row %d on.", file.key, rest.rows_before + 1)
-            if self.skips_malformed_rows:
-                skipped = SkippedLines(rest.reader)
-            for page in shape_rows(
-                rest.reader, rest.rows, rest.header, self.columns, fixed, rows_before=rest.rows_before
-            ):
-                self.write(page)
-            log_irregularities(rest.reader, file.key.file_id, self.logger)
-            if self.skips_malformed_rows:
-                skipped.log(file.key.file_id, self.logger)
-
-    def _write_lines(self, conversion: bulk.Conversion[list[memoryview]]) -> bulk.Rest | None:
-        self._note_header(conversion.header)
-        for rows, lines in conversion.results():
-            self.write_lines(*lines)
+            urls, rows = self._batch_files.write(regular, form, f"{self.name}-{file.name}")
+            self._note_header(regular.header)
+            if urls:
+                self.write_batch(self._batch_files.encoding, urls)
             self.count(rows)
-        return conversion.rest()
-
-    def _write_batch_files(
-        self, files: BatchFiles, file: ListedFile, content: t.BinaryIO, form: bulk.RowFormat
-    ) -> bulk.Rest | None:
-        conversion = files.convert(content, form)
-        self._note_header(conversion.header)
-        urls, rows = files.write(conversion, f"{self.name}-{file.name}")
-        if urls:
-            self.write_batch(files.encoding, urls)
-        self.count(rows)
-        return conversion.rest()
 
     @cached_property
     def _can_go_in_bulk(self) -> bool:
@@ -123,7 +115,8 @@ class RowReaderStream(FileReader, abc.ABC):
     def _write_row_by_row(self, file: ListedFile, content: t.BinaryIO) -> None:
         log_file = LogFile(content, skip_malformed=self.skips_malformed_rows)
         self._note_header(log_file.header)
-        self.write_pages(read_pages(log_file, self.columns, self._fixed(file)))
+        pages = read_pages(log_file, self.columns, self._fixed(file))
+        self.write_pages(map(_with_extra_as_text, pages) if self._writes_parquet else pages)
         log_file.log_findings(file.key.file_id, self.logger)
 
     @cached_property
@@ -143,12 +136,19 @@ class RowReaderStream(FileReader, abc.ABC):
         return note_header
 
 
+def _with_extra_as_text(page: list[Record]) -> list[Record]:
+    """Encode `additional_properties`, whose type is text where rows go to Parquet files."""
+    for record in page:
+        if extra := record[ADDITIONAL_PROPERTIES]:
+            record[ADDITIONAL_PROPERTIES] = msgspec.json.encode(extra).decode()
+    return page
+
+
 class Impressions(RowReaderStream):
     """The rows of impression files."""
 
     name = "index_exchange_impressions"
     columns = COLUMNS
-    schema = row_schema(COLUMNS)
 
 
 class Bids(RowReaderStream):
@@ -157,4 +157,3 @@ class Bids(RowReaderStream):
     name = "index_exchange_bids"
     event_types = frozenset({"bids"})
     columns = BID_COLUMNS
-    schema = row_schema(BID_COLUMNS)

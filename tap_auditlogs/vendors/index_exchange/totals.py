@@ -17,10 +17,7 @@ from decimal import Decimal
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
 from tap_auditlogs.vendors.index_exchange.reading import (
-    Decompressed,
-    RowReader,
     convert_cell,
-    read_header,
     to_decimal,
 )
 
@@ -84,31 +81,11 @@ class Names:
     buyers: Mapping[tuple[int, int], str | None]
 
 
-def total_rows(content: t.BinaryIO, dimensions: Sequence[str]) -> dict[Group, Totals]:
-    """Group the rows of a file.
-
-    Args:
-        content: The gzip file.
-        dimensions: The columns to group by; one that the file lacks is blank in all rows.
-
-    Returns:
-        The groups by their cells.
-
-    Raises:
-        UnreadableFileError: If the file cannot be read to its end.
-    """
-    rows = RowReader(Decompressed.of(content)).rows()
-    header = read_header(rows)
-    return total_further_rows(rows, header, dimensions)
-
-
-def total_further_rows(
-    rows: Iterable[list[str]], header: Sequence[str], dimensions: Sequence[str]
-) -> dict[Group, Totals]:
+def total_rows(rows: Iterable[list[str]], header: Sequence[str], dimensions: Sequence[str]) -> dict[Group, Totals]:
     """Group rows.
 
     Args:
-        rows: The rows after the header, or the rest of them.
+        rows: The rows after the header.
         header: The names of the columns.
         dimensions: The columns to group by.
 

@@ -1,17 +1,29 @@
-"""The bulk path: rows to lines, tables or totals without a Python object per cell.
+"""The bulk path: whole files to RECORD lines, BATCH files or sums with polars.
 
-A file is decompressed in a thread of its own, cut into blocks of whole rows, and each block is converted in one of a
-few threads by compiled code that goes through its bytes once or twice. From the first row on that is not regular, or
-that has a value which only the ordinary path can be trusted with, the file is left to that path, which then says
-what is odd about it. What leaves is the same.
+Polars parses CSV leniently: it fills short rows, makes a row of a blank line and reads `""1""` as 1. So the bytes of
+every row are matched against the grammar of a regular file: for RECORD messages, which cannot be taken back, before the
+first line is written. Other files go to the row-by-row parser from their start. Cells that are not plainly of their
+column's type are converted by the functions of that parser, so both give the same values.
 
-This package needs what `tap-auditlogs[bulk]` installs; import it when it is needed, not before.
+This package needs the extra `bulk`. Import it where it is used: polars must not slow down `--version` or `--about`.
 """
 
 from __future__ import annotations
 
-from tap_auditlogs.vendors.index_exchange.bulk.blocks import Conversion, Rest
-from tap_auditlogs.vendors.index_exchange.bulk.lines import RowFormat, json_pieces, record_lines
+from tap_auditlogs.vendors.index_exchange.bulk.lines import RowFormat, compress, json_lines, record_lines
+from tap_auditlogs.vendors.index_exchange.bulk.regular import IrregularFileError, RegularFile, in_order
+from tap_auditlogs.vendors.index_exchange.bulk.tables import tables, to_parquet
 from tap_auditlogs.vendors.index_exchange.bulk.totals import total_rows
 
-__all__ = ["Conversion", "Rest", "RowFormat", "json_pieces", "record_lines", "total_rows"]
+__all__ = [
+    "IrregularFileError",
+    "RegularFile",
+    "RowFormat",
+    "compress",
+    "in_order",
+    "json_lines",
+    "record_lines",
+    "tables",
+    "to_parquet",
+    "total_rows",
+]
