@@ -63,7 +63,7 @@ class Bench:
         return measured
 
     def warm_up(self, sides: list[str]) -> None:
-        """Compile what the tap compiles once on a machine, with a small file, and say how long that takes."""
+        """Read a small file, and print how long a first run takes."""
         small = generate_file(self.folder / "small.gz", 1_000)
         served = multiprocessing.Pipe()
         server = multiprocessing.Process(target=serve, args=(served[1], small), daemon=True)
@@ -72,7 +72,7 @@ class Bench:
         for side, (stream, batch) in TAP_SIDES.items():
             if side in sides:
                 seconds = measure(bench.tap(stream, batch)).cpu_seconds
-                print(f"a first run, {side}, 1,000 rows: {seconds:.1f} s CPU, with compilation unless it was kept")
+                print(f"a first run, {side}, 1,000 rows: {seconds:.1f} s CPU")
         server.terminate()
 
     def tap(self, stream: str, batch: str | None = None) -> list[str]:

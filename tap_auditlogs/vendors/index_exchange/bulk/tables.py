@@ -1,7 +1,7 @@
 """Makes tables of rows, for Parquet files.
 
-Every file of a stream has the same columns and types, whatever its rows hold. `additional_properties` is JSON text: a
-struct would have the fields of one file only, and readers of many files drop those that the first one lacks.
+All files of a stream have the same columns and types. `additional_properties` is JSON text: a struct would have other
+fields in each file, and readers of many files drop those that the first one lacks.
 """
 
 from __future__ import annotations

@@ -24,14 +24,7 @@ _ROWS = "rows"
 
 
 def total_rows(file: RegularFile, dimensions: Sequence[str]) -> dict[Group, Totals]:
-    """Group the rows of a file, as the row-by-row parser does.
-
-    Args:
-        file: The file.
-        dimensions: The columns to group by; one that the file lacks is blank in all rows.
-
-    Returns:
-        The groups by their cells.
+    """Group the rows of a file by their cells in columns; one that the file lacks is blank in all rows.
 
     Raises:
         IrregularFileError: If the file needs the row-by-row parser.
