@@ -70,7 +70,10 @@ def test_json_lines_hold_the_same_records(config: Settings, tmp_path: Path, comp
     assert {encoding.get("compression") for encoding in encodings} == {compression if compression == "gzip" else None}
 
 
-def test_parquet_holds_the_same_records(config: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("account", [None, "emea"])
+def test_parquet_holds_the_same_records(config: Settings, tmp_path: Path, account: str | None) -> None:
+    if account:
+        config["index_exchange"]["account"] = account
     plain = sync(config)
     run = sync(with_batches(config, tmp_path, "parquet"))
     assert run.exit_code == 0, run.log

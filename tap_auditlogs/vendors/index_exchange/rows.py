@@ -20,8 +20,10 @@ from tap_auditlogs.vendors.index_exchange.reading import LogFile, read_pages
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Record
 
+    from tap_auditlogs.core.connection import Connection
     from tap_auditlogs.vendors.index_exchange import bulk
     from tap_auditlogs.vendors.index_exchange.columns import Kind
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
@@ -38,6 +40,12 @@ class RowReaderStream(FileReader, abc.ABC):
     columns: t.ClassVar[Mapping[str, tuple[Kind, str]]]
     work = Work.ROWS
     primary_keys = ("file_id", "row_number")
+
+    @override
+    def __init__(self, tap: Tap, connection: Connection) -> None:
+        batch_settings = tap.config.get("batch_config")
+        self._batch_files = BatchFiles(batch_settings) if batch_settings else None  # first: the schema depends on it
+        super().__init__(tap, connection)
 
     @cached_property
     @override
@@ -102,11 +110,6 @@ class RowReaderStream(FileReader, abc.ABC):
             ", and no BATCH files are written" if self.config.get("batch_config") else "",
         )
         return False
-
-    @cached_property
-    def _batch_files(self) -> BatchFiles | None:
-        settings = self.config.get("batch_config")
-        return BatchFiles(settings) if settings else None
 
     def _fixed(self, file: ListedFile) -> Record:
         account = {} if self.account is None else {ACCOUNT: self.account}
