@@ -216,7 +216,7 @@ class Bookmark:
             filters: The settings that decide which rows the stream sees; unset ones left out. Only a hash of them
                 goes into the state: they may name a person.
         """
-        wanted = _fingerprint(filters)
+        wanted = fingerprint(filters) if filters else None
         current = self._entry.get(_FILTERS)
         if wanted == current:
             return
@@ -281,11 +281,9 @@ def _emptied_part(entry: Mapping[str, t.Any]) -> str | None:
     return f"its `{held[0]}` is empty, and it holds nothing else to go on from"
 
 
-def _fingerprint(filters: Mapping[str, t.Any]) -> str | None:
-    if not filters:
-        return None
-    text = json.dumps(filters, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def fingerprint(value: object) -> str:
+    """Return a short hash of a JSON value, which shows a change of settings without showing them."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _is_deeper(value: object, levels: int) -> bool:

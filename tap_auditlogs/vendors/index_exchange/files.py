@@ -7,8 +7,6 @@ stream that is selected later starts from `start_date`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import typing as t
 from datetime import date
 from functools import cached_property
@@ -19,6 +17,7 @@ from typing_extensions import override
 
 from tap_auditlogs.core.child_stream import ReportedError, being_written, selected_children
 from tap_auditlogs.core.errors import StateError, TapError
+from tap_auditlogs.core.state import fingerprint
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp
 from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
@@ -190,10 +189,10 @@ class Files(AuditStream):
         if "archive_url" in self.settings:
             subjects = {**subjects, Work.ARCHIVE: self.settings["archive_url"]}
         for work, subject in subjects.items():
-            name, fingerprint = _FINGERPRINTS[work], _fingerprint(subject)
-            if self.bookmark.note(name) != fingerprint:
+            name, present = _FINGERPRINTS[work], fingerprint(subject)
+            if self.bookmark.note(name) != present:
                 manifest.forget(work)
-                self.bookmark.advance(None, **{name: fingerprint})
+                self.bookmark.advance(None, **{name: present})
         return manifest
 
     def _follow_parts(self, files: Iterable[ListedFile], manifest: Manifest) -> Iterator[list[Record]]:
@@ -268,7 +267,3 @@ def _raise_if_any(failures: Sequence[str]) -> None:
         more = f"; and {len(failures) - _FILES_NAMED} more" if len(failures) > _FILES_NAMED else ""
         msg = f"{len(failures)} files or lists are left for the next run: {named}{more}"
         raise FilesFailedError(msg)
-
-
-def _fingerprint(subject: object) -> str:
-    return hashlib.sha256(json.dumps(subject).encode()).hexdigest()[:16]
