@@ -90,11 +90,6 @@ class HistoryStream(SweptStream, abc.ABC):
     ) -> Iterator[ObjectHistory]:
         """Read the histories of objects, several at once, and yield them in order.
 
-        Args:
-            object_type: The object type.
-            queries: The objects by ascending id.
-            workers: For concurrent requests.
-
         Yields:
             One or more parts for each object, the last one `complete`. What is raised while an object is read goes
             into `errors` of its part.

@@ -80,11 +80,6 @@ def read_by_offset(
     therefore begins with the last row of the one before, and where a page holds no known row, reading steps back, at
     most to the start, until it meets one.
 
-    Args:
-        fetch: Reads the page at an offset, counted from 0.
-        key: Tells rows apart.
-        where: What is read, for messages.
-
     Raises:
         ProtocolError: If page after page promises more but brings nothing new.
     """

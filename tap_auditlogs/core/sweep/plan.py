@@ -35,13 +35,13 @@ class Outcome(enum.Enum):
     REFUSED = enum.auto()
     """This account may not read it, or it is gone."""
     UNKNOWN = enum.auto()
-    """The vendor does not understand the question; if that is so of every object, it does not know the type."""
+    """The vendor rejects the query as malformed; if it does for every object, it does not know the type."""
     NOTHING_DUE = enum.auto()
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What the state says of an object type.
+    """Bookmarks of an object type in the state.
 
     Attributes:
         bookmark: The newest change written, or the start of a sweep if that is earlier.
@@ -56,7 +56,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the settings say.
+    """What is configured for sweeps.
 
     Attributes:
         start_date: Inclusive; counts where there is no bookmark.
@@ -110,14 +110,6 @@ class Sweep:
         histories since the last one, and since the bookmark if that lies further back: it replaces the sweep that is
         due anyway. Objects are left out if the last sweep, which asked them, began later than they were changed; so a
         type that has long been quiet is not asked again and again for its newest changes.
-
-        Args:
-            marks: What the state says.
-            rules: What the settings say.
-            now: The vendor's time.
-
-        Returns:
-            The sweep.
         """
         started = format_timestamp(now if rules.end_date is None else min(now, rules.end_date))
         end = None if rules.end_date is None else format_timestamp(rules.end_date)
@@ -135,9 +127,6 @@ class Sweep:
 
     def resuming(self, progress: Mapping[str, t.Any]) -> Sweep | None:
         """Go on with a sweep that an earlier run began, if it gives what this one would.
-
-        Args:
-            progress: What `as_progress` gave.
 
         Returns:
             The sweep where it was left, or None if it began later in time or asks fewer objects.
@@ -166,11 +155,7 @@ class Sweep:
         )
 
     def as_progress(self) -> dict[str, t.Any]:
-        """Return what the state needs to go on with the sweep.
-
-        Returns:
-            JSON values.
-        """
+        """Return what the state needs to go on with the sweep."""
         return {name: getattr(self, name) for name in Progress.__dataclass_fields__}
 
     @property
@@ -192,14 +177,7 @@ class Sweep:
         return self.full and self.unknown > 0 and self.read == 0 and self.refused == 0
 
     def wants_object(self, listed: Listed) -> bool:
-        """Say whether an object is to be asked.
-
-        Args:
-            listed: The object.
-
-        Returns:
-            Whether it may have changed and is not done.
-        """
+        """Return whether an object may have changed and is not done."""
         if self.after is not None and listed.id <= self.after:
             return False
         if self.changed_since is None or listed.modified is None:
@@ -211,23 +189,13 @@ class Sweep:
 
         Args:
             moment: When it was made; one without a time is always wanted.
-
-        Returns:
-            Whether it lies within the sweep.
         """
         if moment is None:
             return True
         return (self.since is None or self.since <= moment) and (self.end is None or moment < self.end)
 
     def starting_at(self, moment: datetime) -> Sweep:
-        """Correct the start, once the vendor has told its time.
-
-        Args:
-            moment: The start by the vendor's clock.
-
-        Returns:
-            The sweep.
-        """
+        """Correct the start to the vendor's clock."""
         started = format_timestamp(moment)
         return replace(self, started=started if self.end is None else min(started, self.end))
 
@@ -237,24 +205,13 @@ class Sweep:
         Args:
             moments: When they were made.
             now: The vendor's time. A later one is an error of the vendor's and must not carry the bookmark with it.
-
-        Returns:
-            The sweep.
         """
         limit = format_timestamp(now)
         believable = [moment for moment in moments if moment is not None and moment <= limit]
         return replace(self, newest=max([*believable, self.newest or ""]) or None)
 
     def passing(self, object_id: int, outcome: Outcome) -> Sweep:
-        """Move past an object.
-
-        Args:
-            object_id: Its id.
-            outcome: What became of it.
-
-        Returns:
-            The sweep behind it.
-        """
+        """Move past an object."""
         return replace(
             self,
             after=object_id if self.after is None else max(self.after, object_id),
@@ -264,14 +221,7 @@ class Sweep:
         )
 
     def is_current(self, now: datetime) -> bool:
-        """Say whether a sweep that was resumed needs no new one after it.
-
-        Args:
-            now: The vendor's time.
-
-        Returns:
-            Whether it began recently, or reaches the end date.
-        """
+        """Return whether a resumed sweep needs no new one after it: it began recently, or reaches the end date."""
         return self.started == self.end or now - parse_timestamp(self.started) <= STILL_CURRENT
 
     def completed(self, marks: Marks, *, moves_swept: bool) -> Marks:
@@ -282,9 +232,6 @@ class Sweep:
             moves_swept: Whether later sweeps may leave out what was modified before this one: its start must be by
                 the vendor's clock. Where nothing was left to ask, the old mark does as well, and a run without news
                 leaves the state as it was.
-
-        Returns:
-            The new marks.
         """
         reached = None if self.newest is None else min(self.started, self.newest)
         return Marks(
@@ -310,12 +257,6 @@ class Progress:
     @classmethod
     def parse(cls, values: Mapping[str, t.Any]) -> Progress:
         """Read it from the state.
-
-        Args:
-            values: JSON values.
-
-        Returns:
-            The progress.
 
         Raises:
             TypeError: If it is something else.

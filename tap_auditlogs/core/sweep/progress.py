@@ -21,14 +21,7 @@ class ProgressLog:
     def __init__(
         self, logger: logging.Logger, object_type: str, total: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Start the clock.
-
-        Args:
-            logger: The stream's logger.
-            object_type: What kind of objects.
-            total: How many are to be asked.
-            clock: Seconds that only go forward.
-        """
+        """Start the clock."""
         self._logger = logger
         self._object_type = object_type
         self._total = total

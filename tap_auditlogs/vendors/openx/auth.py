@@ -7,6 +7,7 @@ import typing as t
 from http import HTTPStatus
 
 from requests.auth import AuthBase
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import CredentialsError
 from tap_auditlogs.core.http import HttpClient, TokenAuthenticator
@@ -26,24 +27,12 @@ class ReadyTokenAuthenticator(AuthBase):
     """Sends a token that was obtained elsewhere."""
 
     def __init__(self, token: str, instance_host: str) -> None:
-        """Keep what is sent.
-
-        Args:
-            token: The token.
-            instance_host: The customer's instance.
-        """
+        """Keep what is sent."""
         self._token = token
         self._instance_host = instance_host
 
+    @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request.
-
-        Args:
-            request: The request about to be sent.
-
-        Returns:
-            The same request.
-        """
         sign_for_gateway(request, self._token, self._instance_host)
         return request
 
@@ -52,52 +41,27 @@ class LoginAuthenticator(TokenAuthenticator):
     """What the two ways to log in have in common."""
 
     def __init__(self, settings: Settings, options: HttpOptions, server_clock: ServerClock) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            settings: OpenX's settings.
-            options: The HTTP settings common to all vendors.
-            server_clock: Learns the vendor's time from the login.
-        """
+        """Set up; nothing is sent."""
         super().__init__()
         self._server_clock = server_clock
         self._settings = settings
         self._options = options
 
     def login_client(self) -> HttpClient:
-        """Make the client for the steps of a login; it keeps the cookies that belong to them.
-
-        Returns:
-            A client that signs nothing by itself.
-        """
+        """Make the client for the steps of a login; it keeps the cookies that belong to them."""
         return HttpClient(
             "openx", self._options, check_status=_check_status, keep_cookies=True, clock=self._server_clock
         )
 
 
 def sign_for_gateway(request: requests.PreparedRequest, token: str, instance_host: str) -> None:
-    """Sign as the current gateway wants it.
-
-    Args:
-        request: The request about to be sent.
-        token: The token.
-        instance_host: The customer's instance.
-    """
+    """Sign as the current gateway wants it."""
     request.headers["Authorization"] = f"Bearer {token}"
     request.headers["X-Openx-Instance"] = instance_host
 
 
 def login_refused(what: str, answer: str, status: int | None = None) -> CredentialsError:
-    """Make the error for a login that is not accepted.
-
-    Args:
-        what: The step.
-        answer: What the vendor said, in our words.
-        status: The HTTP status.
-
-    Returns:
-        The error.
-    """
+    """Make the error for a login that is not accepted."""
     return CredentialsError(
         "the login is not accepted",
         where=f"openx: {what}",
@@ -112,9 +76,6 @@ def keep_secret(text: str) -> str:
 
     Args:
         text: Something that a step of a login has handed out.
-
-    Returns:
-        The same text.
     """
     redact.add(text)
     return text

@@ -1,4 +1,4 @@
-"""How OpenX is spoken to, and what its answers mean."""
+"""HTTP client for OpenX, and the meaning of its answers."""
 
 from __future__ import annotations
 
@@ -36,29 +36,14 @@ class BareForbiddenError(ApiError):
 
 
 def api_url(settings: Settings) -> str:
-    """Say where the API is.
-
-    Args:
-        settings: OpenX's settings.
-
-    Returns:
-        The base URL, without a slash at its end.
-    """
+    """Say where the API is."""
     instance_url = f"https://{settings['instance_host']}/ox/4.0"
     default = instance_url if settings["auth_method"] == "oauth1" else _GATEWAY_URL
     return t.cast("str", settings.get("api_url") or default).rstrip("/")
 
 
 def connect(settings: Settings, options: HttpOptions) -> HttpClient:
-    """Make the client.
-
-    Args:
-        settings: OpenX's settings.
-        options: The HTTP settings common to all vendors.
-
-    Returns:
-        A client that logs in by the configured method and knows the vendor's errors.
-    """
+    """Make the client."""
     server_clock = ServerClock()
     return HttpClient(
         _WHERE,
@@ -86,9 +71,6 @@ def check_answer(response: ApiResponse) -> None:
 
     Vendor page on response codes: HTTP 4xx with the class of the error in `type`, such as Permission (403), Object Not
     Found (404) or Value Error (400).
-
-    Args:
-        response: An answer with a JSON body.
 
     Raises:
         RefusedError: For an object that may not be read or is not there.

@@ -8,6 +8,7 @@ import typing as t
 from urllib.parse import parse_qs
 
 import requests
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ProtocolError
 from tap_auditlogs.core.http import Token
@@ -26,16 +27,8 @@ _OUT_OF_BAND = "oob"
 class CookieAuthenticator(LoginAuthenticator):
     """Logs in without a browser and sends the token as a cookie."""
 
+    @override
     def fetch_token(self) -> Token:
-        """Walk the three legs.
-
-        Returns:
-            The token.
-
-        Raises:
-            CredentialsError: If the login is not accepted.
-            ApiError: If there is no token to be had.
-        """
         client = self.login_client()
         sso_url = self._settings["sso_url"].rstrip("/")
 
@@ -56,13 +49,8 @@ class CookieAuthenticator(LoginAuthenticator):
         )
         return Token(_tokens(post("/api/index/token", what, auth=signature), what)["oauth_token"], math.inf)
 
+    @override
     def sign(self, request: requests.PreparedRequest, token: str) -> None:
-        """Put the token into the cookie that the API wants.
-
-        Args:
-            request: The request about to be sent.
-            token: The token's value.
-        """
         request.headers["Cookie"] = f"{COOKIE}={token}"
 
     def _signature(self, **values: str) -> AuthBase:

@@ -11,6 +11,7 @@ from functools import cached_property
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ProtocolError
 from tap_auditlogs.core.http import oauth2_token, token_text
@@ -36,16 +37,8 @@ _PORTS = {"https": 443, "http": 80}
 class GatewayAuthenticator(LoginAuthenticator):
     """Logs in without a browser and sends the token as Bearer, with the name of the instance."""
 
+    @override
     def fetch_token(self) -> Token:
-        """Walk the five steps.
-
-        Returns:
-            The token.
-
-        Raises:
-            CredentialsError: If the login is not accepted.
-            ApiError: If there is no token to be had.
-        """
         # Only who logs in this way has to load it; it ships no types.
         from oauthlib.oauth2 import WebApplicationClient  # type: ignore[import-untyped]  # noqa: PLC0415 - as said
 
@@ -66,13 +59,8 @@ class GatewayAuthenticator(LoginAuthenticator):
         answer = client.send(self._exchange(code, verifier), what=what)
         return oauth2_token(answer, where=f"openx: {what}", default_lifetime=DEFAULT_LIFETIME_SECONDS)
 
+    @override
     def sign(self, request: requests.PreparedRequest, token: str) -> None:
-        """Put the token into a request, with the name of the instance.
-
-        Args:
-            request: The request about to be sent.
-            token: The token's value.
-        """
         sign_for_gateway(request, token, self._settings["instance_host"])
 
     @property

@@ -28,14 +28,7 @@ class AuditTrailMapping(StreamMapping):
     time_property = "timestamp"
 
     def describe(self, source: Source) -> Event:
-        """Say what a revision means.
-
-        Args:
-            source: The record.
-
-        Returns:
-            The event.
-        """
+        """Say what a revision means."""
         action = source.text("action")
         changes = source.child("changes")
         before, after = changes.rest.pop("old_value", None), changes.rest.pop("new_value", None)
@@ -77,12 +70,5 @@ def _name(value: object) -> str | None:
 
 
 def create(options: Options) -> Sequence[StreamMapping]:
-    """Make the mappings of this vendor's streams.
-
-    Args:
-        options: The mapper's settings.
-
-    Returns:
-        The mappings.
-    """
+    """Make the mappings of this vendor's streams."""
     return (AuditTrailMapping(options),)

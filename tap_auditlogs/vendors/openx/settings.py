@@ -189,14 +189,7 @@ _HOST: t.Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?
 
 
 def check_settings(settings: Settings) -> Iterator[str]:
-    """Say what a JSON schema cannot.
-
-    Args:
-        settings: OpenX's settings, valid by their schema.
-
-    Yields:
-        One message per fault.
-    """
+    """Say what a JSON schema cannot."""
     method = settings["auth_method"]
     if missing := [name for name in _NEEDED[method] if name not in settings]:
         yield f"missing {', '.join(missing)} (needed for the auth_method {method})"

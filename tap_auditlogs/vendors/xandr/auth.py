@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import requests
+from typing_extensions import override
 
 from tap_auditlogs.core.http import Throttle, Token, TokenAuthenticator, token_text
 
@@ -30,34 +31,18 @@ class SessionAuthenticator(TokenAuthenticator):
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Set up; nothing is sent.
-
-        Args:
-            settings: Xandr's settings.
-        """
+        """Set up; nothing is sent."""
         super().__init__()
         self._settings = settings
         self._throttle = Throttle(LOGINS_PER_WINDOW, per_seconds=LOGIN_WINDOW_SECONDS)
         self._client: HttpClient | None = None
 
     def login_through(self, client: HttpClient) -> None:
-        """Name the client to log in through.
-
-        Args:
-            client: The client whose requests are signed.
-        """
+        """Name the client to log in through."""
         self._client = client
 
+    @override
     def fetch_token(self) -> Token:
-        """Log in.
-
-        Returns:
-            The token.
-
-        Raises:
-            CredentialsError: If the vendor does not accept user name and password.
-            ApiError: If there is no token to be had.
-        """
         assert self._client is not None, "login_through comes first"  # noqa: S101 - a fault of this code only  # nosec B101
         self._throttle.wait()
         request = requests.Request(
@@ -69,11 +54,6 @@ class SessionAuthenticator(TokenAuthenticator):
         token = token_text(response, "response", "token", where=f"xandr: {WHAT}")
         return Token(token, TOKEN_LIFETIME_SECONDS)
 
+    @override
     def sign(self, request: requests.PreparedRequest, token: str) -> None:
-        """Put the token into a request: the bare token, without a scheme word.
-
-        Args:
-            request: The request about to be sent.
-            token: The token's value.
-        """
         request.headers["Authorization"] = token

@@ -1,4 +1,4 @@
-"""How Xandr is spoken to, and what its answers mean."""
+"""HTTP client for Xandr, and the meaning of its answers."""
 
 from __future__ import annotations
 
@@ -37,15 +37,7 @@ class NotUnderstoodError(ApiError):
 
 
 def connect(settings: Settings, options: HttpOptions) -> HttpClient:
-    """Make the client.
-
-    Args:
-        settings: Xandr's settings.
-        options: The HTTP settings common to all vendors.
-
-    Returns:
-        A client that logs in, keeps the pace and knows the vendor's errors.
-    """
+    """Make the client."""
     authenticator = SessionAuthenticator(settings)
     client = HttpClient(
         _WHERE,
@@ -64,9 +56,6 @@ def check_answer(response: ApiResponse) -> None:
     """Raise what the vendor means as an error: it may come with HTTP 200.
 
     Vendor page on API semantics: the classes of errors in `error_id`; `error_code` tells throttling apart.
-
-    Args:
-        response: An answer with a JSON body.
 
     Raises:
         CredentialsError: For a token or a login that is not accepted.
@@ -125,9 +114,6 @@ def check_status(response: ApiResponse) -> None:
 
     Vendor page on throttling: 429 for the user's limit, 503 with `x-ratelimit-code` for an overloaded service; 405 is
     the legacy of 429 (the vendor's own JS client). A missing object gave 404, or 422 (a public client).
-
-    Args:
-        response: An answer, whatever its body.
 
     Raises:
         TransientError: For throttling.

@@ -39,14 +39,7 @@ class ChangeLogDetailMapping(StreamMapping):
     time_property = "created_on"
 
     def clean(self, record: Record) -> Record:
-        """Hash the session id, which is the API token of the user who made the change, and whatever looks like one.
-
-        Args:
-            record: The record.
-
-        Returns:
-            The record without tokens.
-        """
+        """Hash the session id, which is the API token of the user who made the change, and whatever looks like one."""
         session = record.get(_SESSION)
         token = session if isinstance(session, str) else ""
 
@@ -62,14 +55,7 @@ class ChangeLogDetailMapping(StreamMapping):
         return t.cast("Record", Cleaner(_is_secret, change).clean(record))
 
     def describe(self, source: Source) -> Event:
-        """Say what a transaction means.
-
-        Args:
-            source: The record.
-
-        Returns:
-            The event.
-        """
+        """Say what a transaction means."""
         method, service = source.text("method"), source.text("service")
         before, after = _take_changes(source)
         name = after.get("name") or before.get("name")
@@ -181,12 +167,5 @@ def _is_secret(name: str, holder: Record) -> bool:
 
 
 def create(options: Options) -> Sequence[StreamMapping]:
-    """Make the mappings of this vendor's streams.
-
-    Args:
-        options: The mapper's settings.
-
-    Returns:
-        The mappings.
-    """
+    """Make the mappings of this vendor's streams."""
     return (ChangeLogDetailMapping(options),)

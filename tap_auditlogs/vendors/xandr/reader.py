@@ -54,11 +54,6 @@ def rows_of(response: ApiResponse, rows_key: str | None, what: str) -> list[Row]
 
     A single one may be an object under the singular key instead of a list (public clients).
 
-    Args:
-        response: The answer.
-        rows_key: Where the rows are; None to find the key: `dbg_info.output_term`, else the only one that is left.
-        what: What is read, for messages.
-
     Raises:
         ProtocolError: If the answer holds no list of rows.
     """

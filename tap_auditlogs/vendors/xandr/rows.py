@@ -1,4 +1,4 @@
-"""Turns rows of the change log and its details into what their streams emit."""
+"""Cleans rows of the change log and its details before they are shaped."""
 
 from __future__ import annotations
 

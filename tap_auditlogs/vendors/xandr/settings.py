@@ -135,14 +135,7 @@ FILTERS: t.Final = ("transactions_with_changes", "modified_by_admin", "modified_
 
 
 def check_settings(settings: Settings) -> Iterator[str]:
-    """Say what a JSON schema cannot.
-
-    Args:
-        settings: Xandr's settings, valid by their schema.
-
-    Yields:
-        One message per fault.
-    """
+    """Say what a JSON schema cannot."""
     services = settings["services"]
     ids = settings.get("resource_ids", {})
     if not services:
