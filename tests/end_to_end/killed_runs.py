@@ -190,6 +190,8 @@ class KilledPipeline:
 
     def _rows(self, schema: str, stream: str) -> dict[tuple[t.Any, ...], dict[str, t.Any]]:
         names = (KEY,) if stream == AUDIT_EVENTS else self._keys[stream]
+        if self._server.query(f"SELECT to_regclass('{schema}.{stream}')") == [(None,)]:
+            return {}  # a stream without rows has no table
         ignored = list(_IGNORED_COLUMNS)
         rows = self._server.query(f"SELECT to_jsonb(t) - ARRAY{ignored} FROM {schema}.{stream} AS t")  # noqa: S608 - no input
         return {tuple(row[name] for name in names): row for (row,) in rows}
