@@ -11,7 +11,7 @@ from decimal import Decimal
 from tap_auditlogs.core.writer import MessageWriter
 from tap_auditlogs.vendors.index_exchange import bulk
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS, row_schema
-from tap_auditlogs.vendors.index_exchange.reading import LogFile, UnreadableFileError, read_pages
+from tap_auditlogs.vendors.index_exchange.log_file import LogFile, UnreadableFileError, read_pages
 
 Record: t.TypeAlias = "dict[str, t.Any]"
 

@@ -21,7 +21,7 @@ from tap_auditlogs.vendors.index_exchange import bulk
 from tap_auditlogs.vendors.index_exchange import totals as row_by_row
 from tap_auditlogs.vendors.index_exchange.bulk import cells, regular
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
-from tap_auditlogs.vendors.index_exchange.reading import LogFile, UnreadableFileError
+from tap_auditlogs.vendors.index_exchange.log_file import LogFile, UnreadableFileError
 from tests.index_exchange.files import FIXED, PROPERTIES, Record, packed, read_in_bulk, read_ordinarily
 
 HEADER = "auction_id,timestamp,partner_id,net_revenue,campaign_name,new_column"

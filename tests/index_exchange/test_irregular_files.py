@@ -12,7 +12,7 @@ import pytest
 
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
-from tap_auditlogs.vendors.index_exchange.reading import LogFile, MalformedRow, UnreadableFileError, read_pages
+from tap_auditlogs.vendors.index_exchange.log_file import LogFile, MalformedRow, UnreadableFileError, read_pages
 from tap_auditlogs.vendors.index_exchange.totals import Names, hourly_records, long_sums, total_rows
 from tests.end_to_end.tap_runs import sync
 from tests.index_exchange.files import FIXED, packed

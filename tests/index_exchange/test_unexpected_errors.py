@@ -11,8 +11,8 @@ from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tap_auditlogs.vendors.index_exchange import available_files, hourly
 from tap_auditlogs.vendors.index_exchange.archive import Archive
 from tap_auditlogs.vendors.index_exchange.download import Downloader
-from tap_auditlogs.vendors.index_exchange.files import Files
-from tap_auditlogs.vendors.index_exchange.rows import Impressions
+from tap_auditlogs.vendors.index_exchange.files import FilesStream
+from tap_auditlogs.vendors.index_exchange.rows import ImpressionsStream
 from tests.end_to_end.tap_runs import sync
 
 if t.TYPE_CHECKING:
@@ -58,9 +58,9 @@ def ids_of(run: Run, stream: str) -> list[str]:
     ("target", "name", "lacking"),
     [
         (Downloader, "_fill", {FILES, IMPRESSIONS, HOURLY}),
-        (Impressions, "write_file", {FILES, IMPRESSIONS}),
+        (ImpressionsStream, "write_file", {FILES, IMPRESSIONS}),
         (hourly, "hourly_records", {HOURLY}),
-        (Files, "_record", {FILES}),
+        (FilesStream, "_record", {FILES}),
         (Archive, "holds", set()),
     ],
 )

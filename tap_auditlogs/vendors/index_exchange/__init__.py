@@ -2,9 +2,9 @@
 
 from tap_auditlogs.core.vendor import Vendor
 from tap_auditlogs.vendors.index_exchange.client import connect
-from tap_auditlogs.vendors.index_exchange.files import Files
-from tap_auditlogs.vendors.index_exchange.hourly import Hourly
-from tap_auditlogs.vendors.index_exchange.malformed_rows import MalformedRows
+from tap_auditlogs.vendors.index_exchange.files import FilesStream
+from tap_auditlogs.vendors.index_exchange.hourly import HourlyStream
+from tap_auditlogs.vendors.index_exchange.malformed_rows import MalformedRowsStream
 from tap_auditlogs.vendors.index_exchange.mappings import (
     BuyersStream,
     CampaignsStream,
@@ -14,7 +14,7 @@ from tap_auditlogs.vendors.index_exchange.mappings import (
     PartnersStream,
     SitesStream,
 )
-from tap_auditlogs.vendors.index_exchange.rows import Bids, Impressions
+from tap_auditlogs.vendors.index_exchange.rows import BidsStream, ImpressionsStream
 from tap_auditlogs.vendors.index_exchange.settings import SETTINGS, check_settings
 
 VENDOR = Vendor(
@@ -23,11 +23,11 @@ VENDOR = Vendor(
     package=__name__,
     settings=SETTINGS,
     streams=(
-        Files,
-        Impressions,
-        Bids,
-        Hourly,
-        MalformedRows,
+        FilesStream,
+        ImpressionsStream,
+        BidsStream,
+        HourlyStream,
+        MalformedRowsStream,
         DspsStream,
         BuyersStream,
         DealsStream,

@@ -13,11 +13,11 @@ if t.TYPE_CHECKING:
 
 Kind: t.TypeAlias = t.Literal["string", "integer", "number", "timestamp"]
 
-# In the order of the vendor's column list and data dictionary, then of what its sample scripts and a third-party
-# client read. Which of them a file has depends on the account and on time: the file's header decides.
+# In the order of the vendor's column list, then of a third-party client. Which of them a file has depends on the
+# account and on time, so the header of each file decides.
 COLUMNS: Mapping[str, tuple[Kind, str]] = {
     "auction_id": ("string", "The auction; may be masked, and repeats in bid files."),
-    "timestamp": ("timestamp", "When it happened."),
+    "timestamp": ("timestamp", "The time of the event, UTC."),
     "country": ("string", "ISO 3166 code of two letters, or `unknown`."),
     "state": ("string", "Code of the state or province."),
     "dma": ("string", "Designated market area."),
@@ -35,7 +35,7 @@ COLUMNS: Mapping[str, tuple[Kind, str]] = {
     "slot_id": ("string", "The ad slot."),
     "size": ("string", "Such as 300x250."),
     "event_type": ("string", "Kind of event."),
-    "event_opportunity": ("number", "The vendor's script counts rows by it."),
+    "event_opportunity": ("number", "The vendor's sample script counts rows by it."),
     "gross_revenue": ("number", "Before fees, in USD."),
     "net_revenue": ("number", "After fees, in USD."),
     "dsp_id": ("integer", "The demand-side platform."),
@@ -62,7 +62,7 @@ BID_COLUMNS: Mapping[str, tuple[Kind, str]] = {
 }
 
 SURPLUS_CELLS = "surplus_cells"
-"""Under this key of `additional_properties`, the cells of a row that has more of them than the header."""
+"""Key in `additional_properties` for the cells of a row that has more cells than the header."""
 
 HOURLY_PROPERTIES = frozenset(
     {
@@ -81,7 +81,7 @@ _TYPES: Mapping[Kind, type[th.JSONTypeHelper[t.Any]]] = {
 ADDITIONAL_PROPERTIES = th.Property(
     "additional_properties",
     FreeFormObjectType(),
-    description="Columns beyond these under their own names, and text where a number or a time belongs.",
+    description="Columns that the schema does not know, and text in number and time columns.",
 )
 
 _ADDITIONAL_PROPERTIES_AS_TEXT = th.Property(
@@ -93,34 +93,31 @@ FILE_ID = th.Property(
     "file_id",
     th.StringType(nullable=False),
     required=True,
-    description="Names the file over all its versions: event type, subscription, hour in UTC and part.",
+    description="The file in all its versions: event type, subscription, hour in UTC and part.",
     examples=["impressions/41/2026-11-20T05/0"],
 )
 _SUBSCRIPTION_ID = th.Property(
-    "subscription_id", th.IntegerType(nullable=False), required=True, description="Tells subscriptions apart."
+    "subscription_id", th.IntegerType(nullable=False), required=True, description="The subscription."
 )
 _HOUR = th.Property(
     "hour", th.DateTimeType(nullable=False), required=True, description="The hour that the file covers."
 )
-_FILE_MD5 = th.Property("file_md5", th.StringType, description="Of the file: tells its versions apart.")
+_FILE_MD5 = th.Property("file_md5", th.StringType, description="MD5 of the file; differs between its versions.")
 _FILE_DATE_CREATED = th.Property("file_date_created", th.DateTimeType, description="When the file was generated.")
 
 
 def row_schema(columns: Mapping[str, tuple[Kind, str]], *, extra_is_text: bool = False) -> dict[str, t.Any]:
-    """Make the schema of a stream of rows.
-
-    Args:
-        columns: The known columns of its files.
-        extra_is_text: Whether `additional_properties` is JSON text.
-
-    Returns:
-        A JSON schema.
-    """
+    """Return the JSON schema of a stream of rows, with `additional_properties` as JSON text."""
     return th.PropertiesList(
         FILE_ID,
         _SUBSCRIPTION_ID,
         _HOUR,
-        th.Property("part", th.IntegerType(nullable=False), required=True, description="Of the hour's files, from 0."),
+        th.Property(
+            "part",
+            th.IntegerType(nullable=False),
+            required=True,
+            description="The number of the file within its hour, from 0.",
+        ),
         th.Property(
             "row_number", th.IntegerType(nullable=False), required=True, description="Within the file, from 1."
         ),
@@ -132,14 +129,7 @@ def row_schema(columns: Mapping[str, tuple[Kind, str]], *, extra_is_text: bool =
 
 
 def hourly_schema(dimensions: Sequence[str]) -> dict[str, t.Any]:
-    """Make the schema of the hourly table.
-
-    Args:
-        dimensions: The columns that rows are grouped by.
-
-    Returns:
-        A JSON schema.
-    """
+    """Return the JSON schema of the hourly table."""
     return th.PropertiesList(
         FILE_ID,
         _SUBSCRIPTION_ID,
@@ -158,8 +148,10 @@ def hourly_schema(dimensions: Sequence[str]) -> dict[str, t.Any]:
         th.Property("impressions", th.IntegerType, description="Number of rows."),
         th.Property("net_revenue", th.NumberType, description="Sum, in USD."),
         th.Property("gross_revenue", th.NumberType, description="Sum, in USD."),
-        th.Property("dsp_name", th.StringType, description="Of dsp_id, from the mapping."),
-        th.Property("buyer_name", th.StringType, description="Of dsp_id and trading_desk_id, from the mapping."),
+        th.Property("dsp_name", th.StringType, description="The name of dsp_id, from the mapping."),
+        th.Property(
+            "buyer_name", th.StringType, description="The name of dsp_id and trading_desk_id, from the mapping."
+        ),
         _FILE_MD5,
         _FILE_DATE_CREATED,
         ADDITIONAL_PROPERTIES,
@@ -167,7 +159,7 @@ def hourly_schema(dimensions: Sequence[str]) -> dict[str, t.Any]:
 
 
 def malformed_rows_schema() -> dict[str, t.Any]:
-    """Make the schema of the lines that are not CSV."""
+    """Return the JSON schema of the lines that are not CSV."""
     return th.PropertiesList(
         FILE_ID,
         th.Property(

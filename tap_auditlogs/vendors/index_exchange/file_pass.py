@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
     from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
     from tap_auditlogs.vendors.index_exchange.client import IndexExchangeClient
-    from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
+    from tap_auditlogs.vendors.index_exchange.file_stream import FileStream
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class FilePass:
         client: IndexExchangeClient,
         settings: Settings,
         available: AvailableFiles,
-        readers: Sequence[FileReader],
+        readers: Sequence[FileStream],
         make_record: Callable[[ListedFile], Record],
     ) -> None:
         self._settings = settings
@@ -172,7 +172,7 @@ class FilePass:
             yield Work.ARCHIVE, partial(self._keep, task.file, content)
 
     @staticmethod
-    def _write(reader: FileReader, file: ListedFile, content: t.BinaryIO) -> None:
+    def _write(reader: FileStream, file: ListedFile, content: t.BinaryIO) -> None:
         content.seek(0)
         reader.write_file(file, content)
 
@@ -181,7 +181,7 @@ class FilePass:
             content.seek(0)
             self._archive.keep(file, content)
 
-    def _readers_of(self, task: FileTask) -> list[FileReader]:
+    def _readers_of(self, task: FileTask) -> list[FileStream]:
         return [
             reader
             for reader in self._readers

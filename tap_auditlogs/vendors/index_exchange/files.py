@@ -1,7 +1,7 @@
 """The stream of files, in whose pass all streams made of files are written.
 
-`Files` lists the files, downloads each that is due once, passes it to every stream that needs it, and writes its own
-record last, followed by a STATE. The manifest in the state says which streams each file is finished for, so that a
+`FilesStream` lists the files, downloads each that is due once, passes it to every stream that needs it, and writes its
+own record last, followed by a STATE. The manifest in the state says which streams each file is finished for, so that a
 stream that is selected later starts from `start_date`.
 """
 
@@ -23,7 +23,7 @@ from tap_auditlogs.core.times import format_timestamp
 from tap_auditlogs.vendors.index_exchange.available_files import AvailableFiles
 from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES, FILE_ID
 from tap_auditlogs.vendors.index_exchange.file_pass import FileOutcome, FilePass, FileTask
-from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
+from tap_auditlogs.vendors.index_exchange.file_stream import FileStream
 from tap_auditlogs.vendors.index_exchange.manifest import RETENTION, FileKey, Manifest, Work, work_due
 
 if t.TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _listed_name(name: str) -> str:
     return _SOURCE_NAMES.get(name, name)
 
 
-class Files(AuditStream):
+class FilesStream(AuditStream):
     """The available files; in its pass, all streams made of files are written."""
 
     name = "index_exchange_files"
@@ -171,9 +171,9 @@ class Files(AuditStream):
         return t.cast("IndexExchangeClient", self.connection.client)
 
     @cached_property
-    def _readers(self) -> list[FileReader]:
+    def _readers(self) -> list[FileStream]:
         """The selected streams made of files, if they read any with these settings."""
-        readers = selected_children(self, FileReader)  # type: ignore[type-abstract] # only a filter, never called
+        readers = selected_children(self, FileStream)  # type: ignore[type-abstract] # only a filter, never called
         return [stream for stream in readers if stream.reads_event_types]
 
     # The manifest

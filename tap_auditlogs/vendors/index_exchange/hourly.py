@@ -1,4 +1,4 @@
-"""The stream of counts and sums: what `totals` makes of impression files, with names from the mappings."""
+"""The stream of hourly counts and sums, with names from the mappings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing_extensions import override
 
 from tap_auditlogs.core.errors import TapError, unit_failure
 from tap_auditlogs.vendors.index_exchange.columns import hourly_schema
-from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
-from tap_auditlogs.vendors.index_exchange.files import Files
+from tap_auditlogs.vendors.index_exchange.file_stream import FileStream, bulk_is_installed, file_properties
+from tap_auditlogs.vendors.index_exchange.files import FilesStream
+from tap_auditlogs.vendors.index_exchange.log_file import LogFile
 from tap_auditlogs.vendors.index_exchange.manifest import Work
 from tap_auditlogs.vendors.index_exchange.mappings import fetch_names
-from tap_auditlogs.vendors.index_exchange.reading import LogFile
 from tap_auditlogs.vendors.index_exchange.settings import DEFAULT_DIMENSIONS
 from tap_auditlogs.vendors.index_exchange.totals import MEASURES, hourly_records, long_sums, total_rows
 
@@ -25,11 +25,11 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.vendors.index_exchange.totals import Group, Names, Totals
 
 
-class Hourly(FileReader):
+class HourlyStream(FileStream):
     """Counts and sums of impression files, per hour and dimensions."""
 
     name = "index_exchange_hourly"
-    parent_stream_type = Files
+    parent_stream_type = FilesStream
     work = Work.HOURLY
     primary_keys = ("file_id", "group_key")
 
@@ -96,7 +96,7 @@ class Hourly(FileReader):
 
     @cached_property
     def _fetched_names(self) -> Names | TapError:
-        """The names, or why there are none: they are asked for once, not for every file."""
+        """The names, or why there are none; requested once, not for every file."""
         try:
             return fetch_names(t.cast("IndexExchangeClient", self.connection.client), self.logger)
         except Exception as error:  # noqa: BLE001 - kept for each file, as the names themselves would be

@@ -7,25 +7,25 @@ import typing as t
 from typing_extensions import override
 
 from tap_auditlogs.vendors.index_exchange.columns import malformed_rows_schema
-from tap_auditlogs.vendors.index_exchange.file_reader import FileReader
-from tap_auditlogs.vendors.index_exchange.files import Files
+from tap_auditlogs.vendors.index_exchange.file_stream import FileStream
+from tap_auditlogs.vendors.index_exchange.files import FilesStream
+from tap_auditlogs.vendors.index_exchange.log_file import LogFile
 from tap_auditlogs.vendors.index_exchange.manifest import Work
-from tap_auditlogs.vendors.index_exchange.reading import LogFile
 
 if t.TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
-    from tap_auditlogs.vendors.index_exchange.reading import MalformedRow
+    from tap_auditlogs.vendors.index_exchange.log_file import MalformedRow
 
 _PAGE_ROWS = 1_000
 
 
-class MalformedRows(FileReader):
+class MalformedRowsStream(FileStream):
     """The lines that the other streams skip with `malformed_rows: skip`."""
 
     name = "index_exchange_malformed_rows"
-    parent_stream_type = Files
+    parent_stream_type = FilesStream
     event_types = frozenset({"impressions", "bids"})
     work = Work.MALFORMED_ROWS
     primary_keys = ("file_id", "line_number")

@@ -1,4 +1,4 @@
-"""The streams of rows: each row of a file as it is."""
+"""The streams of the rows of files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing_extensions import override
 from tap_auditlogs.core.rows import ACCOUNT, ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.batch import BatchFiles
 from tap_auditlogs.vendors.index_exchange.columns import BID_COLUMNS, COLUMNS, row_schema
-from tap_auditlogs.vendors.index_exchange.file_reader import FileReader, bulk_is_installed, file_properties
-from tap_auditlogs.vendors.index_exchange.files import Files
+from tap_auditlogs.vendors.index_exchange.file_stream import FileStream, bulk_is_installed, file_properties
+from tap_auditlogs.vendors.index_exchange.files import FilesStream
+from tap_auditlogs.vendors.index_exchange.log_file import LogFile, read_pages
 from tap_auditlogs.vendors.index_exchange.manifest import Work
-from tap_auditlogs.vendors.index_exchange.reading import LogFile, read_pages
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Record
@@ -29,14 +29,10 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.vendors.index_exchange.listing import ListedFile
 
 
-class RowReaderStream(FileReader, abc.ABC):
-    """The rows of files, as they are.
+class RowStream(FileStream, abc.ABC):
+    """A stream of the rows of files with these known columns."""
 
-    Attributes:
-        columns: The known columns.
-    """
-
-    parent_stream_type = Files
+    parent_stream_type = FilesStream
     columns: t.ClassVar[Mapping[str, tuple[Kind, str]]]
     work = Work.ROWS
     primary_keys = ("file_id", "row_number")
@@ -80,20 +76,20 @@ class RowReaderStream(FileReader, abc.ABC):
         form = bulk.RowFormat(self.columns, self._fixed(file), self.selected_properties())
         if self._batch_files is None:
             regular.prove()
-            self._note_header(regular.header)
+            self._report_unknown_columns(file, regular.header)
             for rows, lines in bulk.record_lines(regular, form, self.name):
                 self.write_lines(lines)
                 self.count(rows)
         else:
             urls, rows = self._batch_files.write(regular, form, f"{self.name}-{file.name}")
-            self._note_header(regular.header)
+            self._report_unknown_columns(file, regular.header)
             if urls:
                 self.write_batch(self._batch_files.encoding, urls)
             self.count(rows)
 
     @cached_property
     def _can_go_in_bulk(self) -> bool:
-        """Whether the bulk path is installed and records leave as they are."""
+        """Whether the bulk path is installed and neither stream maps nor flattening change records."""
         if self.is_mapped():
             if self.config.get("batch_config"):
                 self.logger.warning(
@@ -117,26 +113,25 @@ class RowReaderStream(FileReader, abc.ABC):
 
     def _write_row_by_row(self, file: ListedFile, content: t.BinaryIO) -> None:
         log_file = LogFile(content, skip_malformed=self.skips_malformed_rows)
-        self._note_header(log_file.header)
+        self._report_unknown_columns(file, log_file.header)
         pages = read_pages(log_file, self.columns, self._fixed(file))
         self.write_pages(map(_with_extra_as_text, pages) if self._writes_parquet else pages)
         log_file.log_findings(file.key.file_id, self.logger)
 
+    def _report_unknown_columns(self, file: ListedFile, header: Sequence[str]) -> None:
+        """Log each column that the schema does not know once, with the first file that has it."""
+        unknown = [name for name in header if name not in self.columns and name not in self._reported_columns]
+        if unknown:
+            self._reported_columns.update(unknown)
+            self.logger.warning(
+                "File %s has columns that the schema does not know: %a. They are kept in `additional_properties`.",
+                file.key,
+                unknown,
+            )
+
     @cached_property
-    def _note_header(self) -> Callable[[Sequence[str]], None]:
-        reported: set[str] = set()
-
-        def note_header(header: Sequence[str]) -> None:
-            unknown = [name for name in header if name not in self.columns and name not in reported]
-            if unknown:
-                reported.update(unknown)
-                self.logger.warning(
-                    "The files have columns that the schema does not know: %a. They are kept in "
-                    "`additional_properties`.",
-                    unknown,
-                )
-
-        return note_header
+    def _reported_columns(self) -> set[str]:
+        return set()
 
 
 def _with_extra_as_text(page: list[Record]) -> list[Record]:
@@ -147,14 +142,14 @@ def _with_extra_as_text(page: list[Record]) -> list[Record]:
     return page
 
 
-class Impressions(RowReaderStream):
+class ImpressionsStream(RowStream):
     """The rows of impression files."""
 
     name = "index_exchange_impressions"
     columns = COLUMNS
 
 
-class Bids(RowReaderStream):
+class BidsStream(RowStream):
     """The rows of bid files."""
 
     name = "index_exchange_bids"

@@ -1,8 +1,7 @@
-"""Counts and sums per hour and dimensions, exact, with no row left out.
+"""Exact counts and sums by dimensions.
 
-It stands for the vendor's second sample script, with these differences: the hour is the file's, not taken from each
-row's timestamp; a blank in a dimension is a group of its own instead of dropping the row; names are looked up, so
-that an id that a mapping holds twice does not count twice; sums are decimal.
+Differences to the vendor's second sample script: the hour is that of the file, not taken from each row; rows with a
+blank dimension are kept as a group of their own; duplicate ids in a mapping do not duplicate rows; sums are decimal.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from decimal import Decimal
 
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
-from tap_auditlogs.vendors.index_exchange.reading import (
+from tap_auditlogs.vendors.index_exchange.log_file import (
     convert_cell,
     to_decimal,
 )
@@ -24,7 +23,7 @@ from tap_auditlogs.vendors.index_exchange.reading import (
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tap_auditlogs.vendors.index_exchange.reading import Record
+    from tap_auditlogs.vendors.index_exchange.log_file import Record
 
 MEASURES = ("net_revenue", "gross_revenue")
 
@@ -37,32 +36,22 @@ EXACT = decimal.Context(
     Emin=decimal.MIN_EMIN,
     traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow],
 )
-"""Holds the sum of any numbers that a file can hold (64 characters, three of them of an exponent) without rounding."""
+"""Large enough for the sum of any numbers of 64 characters with an exponent of three digits; never rounds."""
 
 _MOST_DIGITS = 200
-"""A sum with more digits, when written without an exponent, is left as text: no target has a number for it."""
+"""A longer sum (written without an exponent) stays text, since no target has a number type for it."""
 
 
 @dataclass
 class Totals:
-    """What is known of a group.
-
-    Attributes:
-        rows: How many rows it has.
-        net_revenue: The sum of its numbers; text and blanks count nothing.
-        gross_revenue: Likewise.
-    """
+    """The totals of a group; text and blanks in a revenue column add nothing."""
 
     rows: int = 0
     net_revenue: Decimal = Decimal(0)
     gross_revenue: Decimal = Decimal(0)
 
     def add(self, other: Totals) -> None:
-        """Take another group in.
-
-        Args:
-            other: Its totals.
-        """
+        """Add the totals of another group."""
         self.rows += other.rows
         self.net_revenue = EXACT.add(self.net_revenue, other.net_revenue)
         self.gross_revenue = EXACT.add(self.gross_revenue, other.gross_revenue)
@@ -70,28 +59,14 @@ class Totals:
 
 @dataclass(frozen=True)
 class Names:
-    """Names from the mappings.
-
-    Attributes:
-        dsps: By dsp_id.
-        buyers: By dsp_id and trading_desk_id.
-    """
+    """Names from the mappings, by dsp_id and by dsp_id and trading_desk_id."""
 
     dsps: Mapping[int, str | None]
     buyers: Mapping[tuple[int, int], str | None]
 
 
 def total_rows(rows: Iterable[list[str]], header: Sequence[str], dimensions: Sequence[str]) -> dict[Group, Totals]:
-    """Group rows.
-
-    Args:
-        rows: The rows after the header.
-        header: The names of the columns.
-        dimensions: The columns to group by.
-
-    Returns:
-        The groups by their cells.
-    """
+    """Group the rows after the header; a dimension that the file lacks is blank in all rows."""
     positions = [header.index(name) if name in header else None for name in dimensions]
     net, gross = (header.index(name) if name in header else None for name in MEASURES)
     groups: dict[Group, Totals] = {}
@@ -122,18 +97,9 @@ def hourly_records(
     *,
     missing: Collection[str] = (),
 ) -> list[Record]:
-    """Make the records of an hour.
+    """Return the records of a file, sorted by key.
 
-    Args:
-        groups: The groups by the cells as they are in the file.
-        dimensions: The names of those cells.
-        fixed: The properties that all records of the file have in common.
-        names: From the mappings.
-        missing: The measures whose column the file lacks: their sums are null.
-
-    Returns:
-        The records, in the order of their keys. A sum that is too long for a number is null, and text in
-        `additional_properties`.
+    Sums of `missing` columns are null; a sum that is too long for a number is text in `additional_properties`.
     """
     records: dict[str, Record] = {}
     totals_of: dict[str, Totals] = {}
@@ -151,7 +117,7 @@ def hourly_records(
 
 
 def long_sums(records: Iterable[Record]) -> list[str]:
-    """Return the measures of which a sum is too long for a number."""
+    """Return the revenue columns with a sum that is too long for a number."""
     extras = [extra for record in records if (extra := record[ADDITIONAL_PROPERTIES])]
     return [name for name in MEASURES if any(name in extra for extra in extras)]
 
@@ -184,7 +150,7 @@ def _record(key: str, values: Mapping[str, t.Any], fixed: Mapping[str, t.Any], n
 
 
 def _value(name: str, cell: str | None) -> t.Any:
-    """Give a cell the value that its column's type gives it, or leave it text."""
+    """Convert a cell to the type of its column; text that does not fit stays text."""
     if cell is None:
         return None
     kind = COLUMNS[name][0] if name in COLUMNS else "string"
@@ -193,7 +159,7 @@ def _value(name: str, cell: str | None) -> t.Any:
 
 
 def _group_key(values: Mapping[str, t.Any]) -> str:
-    """Hash names and values; which order the dimensions are configured in does not matter."""
+    """Hash the dimensions, independently of the order in which they are configured."""
     text = json.dumps(sorted((name, _plain(value)) for name, value in values.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from tap_auditlogs.vendors.index_exchange.bulk.regular import IrregularFileError
-from tap_auditlogs.vendors.index_exchange.reading import convert_cell, to_decimal
+from tap_auditlogs.vendors.index_exchange.log_file import convert_cell, to_decimal
 from tap_auditlogs.vendors.index_exchange.totals import EXACT
 
 if t.TYPE_CHECKING:

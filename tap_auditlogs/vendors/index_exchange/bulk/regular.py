@@ -13,7 +13,7 @@ import polars as pl
 from isal import igzip, isal_zlib
 from polars.selectors import by_name
 
-from tap_auditlogs.vendors.index_exchange.reading import (
+from tap_auditlogs.vendors.index_exchange.log_file import (
     Decompressed,
     RowReader,
     UnreadableFileError,

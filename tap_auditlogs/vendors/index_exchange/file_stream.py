@@ -18,8 +18,8 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.vendors.index_exchange.manifest import Work
 
 
-class FileReader(ChildStream, abc.ABC):
-    """A stream made of the rows of files. Its `parent_stream_type` is `Files`, in whose pass it is written.
+class FileStream(ChildStream, abc.ABC):
+    """A stream made of the rows of files. Its `parent_stream_type` is `FilesStream`, in whose pass it is written.
 
     Attributes:
         event_types: Of the files that it reads.
@@ -27,7 +27,7 @@ class FileReader(ChildStream, abc.ABC):
     """
 
     replication_key = "file_md5"
-    has_bookmark = False  # the manifest is in that of `Files`
+    has_bookmark = False  # the manifest is in that of `FilesStream`
     event_types: t.ClassVar[frozenset[str]] = frozenset({"impressions"})
     work: t.ClassVar[Work]
 

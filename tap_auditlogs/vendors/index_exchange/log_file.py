@@ -1,4 +1,4 @@
-"""Reads a file record by record, with the standard library: the ordinary path, and the measure of the bulk path.
+"""Reads log files row by row with the standard library. The bulk path gives the same records.
 
 | in the file | outcome |
 |---|---|
@@ -32,6 +32,8 @@ import zlib
 from collections import Counter, deque
 from decimal import Decimal
 
+from typing_extensions import override
+
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
 from tap_auditlogs.core.times import canonical_timestamp
@@ -47,12 +49,12 @@ Record: t.TypeAlias = "dict[str, t.Any]"
 
 PAGE_ROWS = 2_000
 PAGE_CHARACTERS = 8 << 20
-"""A page ends here as well: cells may be large. Rows of real events are a thousand times as small."""
+"""A page ends here as well, since cells can be large."""
 LARGEST_CELL = 16 << 20
 LARGEST_RATIO = 200
-"""CSV of real events shrinks to about a fifth; gzip can reach a thousandth, for bombs."""
+"""CSV of real events compresses to about a fifth; gzip can reach a thousandth."""
 RATIO_FREE_BYTES = 256 << 20
-"""Up to this size no ratio is too large."""
+"""Up to this decompressed size, every ratio is accepted."""
 
 _LINES_NAMED = 20
 
@@ -64,88 +66,46 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d
 
 
 class UnreadableFileError(TapError):
-    """A file whose bytes are proven but cannot be read as documented."""
+    """The bytes match their checksum but are not a log file as documented."""
 
 
 # Bytes
 
 
 def cap_size(compressed: int) -> int:
-    """Tell how large a file may become.
-
-    Args:
-        compressed: Its size in bytes.
-
-    Returns:
-        Bytes beyond which it is taken for a decompression bomb.
-    """
+    """Return the decompressed size in bytes beyond which a file is treated as a decompression bomb."""
     return RATIO_FREE_BYTES + LARGEST_RATIO * compressed
 
 
 def size_of(content: t.BinaryIO) -> int:
-    """Measure a file, and go back to its start.
-
-    Args:
-        content: The file.
-
-    Returns:
-        Bytes.
-    """
+    """Return the size in bytes, and go back to the start."""
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
     return size
 
 
 class Decompressed(io.RawIOBase):
-    """The text of a gzip file as a stream of bytes, checked to its last."""
+    """The decompressed bytes of a gzip file, with a limit on their number."""
 
     def __init__(
         self, unzipped: t.IO[bytes], largest: int, damage: tuple[type[Exception], ...] = (OSError, zlib.error)
     ) -> None:
-        """Wrap a decompressor.
-
-        Args:
-            unzipped: What it gives.
-            largest: Bytes after which to stop.
-            damage: What it raises for damaged files.
-        """
         self._unzipped = unzipped
         self._left = largest
         self._damage = damage
 
     @classmethod
     def of(cls, content: t.BinaryIO) -> Decompressed:
-        """Open a gzip file with the standard library.
-
-        Args:
-            content: The file.
-
-        Returns:
-            Its decompressed bytes.
-        """
+        """Open a gzip file with the standard library."""
         largest = cap_size(size_of(content))
         return cls(t.cast("t.IO[bytes]", gzip.GzipFile(fileobj=content, mode="rb")), largest)
 
+    @override
     def readable(self) -> bool:
-        """Say that it can be read.
-
-        Returns:
-            True.
-        """
         return True
 
+    @override
     def readinto(self, buffer: t.Any) -> int:
-        """Read some bytes.
-
-        Args:
-            buffer: Takes them.
-
-        Returns:
-            How many there were; 0 at the end.
-
-        Raises:
-            UnreadableFileError: If the file is not gzip, damaged, cut short or too large.
-        """
         try:
             data = self._unzipped.read(len(buffer))
         except EOFError:
@@ -184,11 +144,6 @@ class RowReader:
     """
 
     def __init__(self, data: io.RawIOBase) -> None:
-        """Set up.
-
-        Args:
-            data: The bytes from the header on.
-        """
         self._text = io.TextIOWrapper(io.BufferedReader(data, 1 << 16), encoding="utf-8", errors="replace", newline="")
         self._header: list[str] | None = None
         self._line_number = 0
@@ -281,12 +236,6 @@ class SkippedLines:
     """Makes a reader skip malformed rows, and counts their lines."""
 
     def __init__(self, reader: RowReader, on_malformed: Callable[[MalformedRow], None] | None = None) -> None:
-        """Set up.
-
-        Args:
-            reader: The reader.
-            on_malformed: Called with each of them.
-        """
         self._count = 0
         self._first: list[int] = []
         self._on_malformed = on_malformed
@@ -308,12 +257,12 @@ class SkippedLines:
 
 
 def check_header(header: Sequence[str]) -> list[str]:
-    """Return the names of the columns; refuse a header that would put cells under wrong names.
+    """Return the names of the columns.
 
-    Known columns may be written with other case and with spaces around them; others keep their spelling.
+    Names of known columns may differ in case or have spaces around them; unknown ones keep their spelling.
 
     Raises:
-        UnreadableFileError: If a name comes twice, or none is known.
+        UnreadableFileError: If two columns have one name, or none is known.
     """
     names = [folded if (folded := _fold(name)) in BID_COLUMNS else name for name in header]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
@@ -332,18 +281,11 @@ def _fold(name: str) -> str:
 
 
 class CellShaper:
-    """Makes records of the rows under one header."""
+    """Converts the rows under one header to records."""
 
     def __init__(
         self, header: Sequence[str], columns: Mapping[str, tuple[Kind, str]], fixed: Mapping[str, t.Any]
     ) -> None:
-        """Prepare.
-
-        Args:
-            header: The names of the columns in the file.
-            columns: The columns of the schema.
-            fixed: The properties that all rows of the file have alike.
-        """
         self._width = len(header)
         self._blank = {**fixed, "row_number": 0, **dict.fromkeys(columns), ADDITIONAL_PROPERTIES: None}
         self._cells = [
@@ -352,15 +294,7 @@ class CellShaper:
         ]
 
     def shape(self, row: Sequence[str], row_number: int) -> Record:
-        """Make a record.
-
-        Args:
-            row: The cells of a row.
-            row_number: Its number in the file, from 1.
-
-        Returns:
-            The record.
-        """
+        """Convert a row; rows are numbered from 1."""
         record = self._blank.copy()
         record["row_number"] = row_number
         extra: Record = {}
@@ -381,14 +315,7 @@ class CellShaper:
 
 
 def convert_cell(kind: Kind) -> Callable[[str], t.Any]:
-    """Find the conversion of a column's cells.
-
-    Args:
-        kind: The column's type.
-
-    Returns:
-        A function that returns None for text that is not of the type.
-    """
+    """Return a function that converts a cell, to None if the text is not of this type."""
     return _CONVERTERS[kind]
 
 
@@ -400,14 +327,7 @@ def _to_integer(text: str) -> int | None:
 
 
 def to_decimal(text: str) -> Decimal | None:
-    """Read a number with all its digits.
-
-    Args:
-        text: A cell.
-
-    Returns:
-        The number, or None if the cell holds none.
-    """
+    """Return the number with all its digits; None if the cell is not a number."""
     return Decimal(text) if len(text) <= _LARGEST_NUMBER and _NUMBER.fullmatch(text) else None
 
 
@@ -432,16 +352,10 @@ _CONVERTERS: Mapping[Kind, Callable[[str], t.Any]] = {
 
 
 def read_header(rows: Iterator[list[str]]) -> list[str]:
-    """Take the header off.
-
-    Args:
-        rows: All rows of a file.
-
-    Returns:
-        The names of the columns.
+    """Return the names of the columns from the first row.
 
     Raises:
-        UnreadableFileError: If there is none that could be trusted.
+        UnreadableFileError: If the header is missing or invalid.
     """
     header = next(rows, None)
     if header is None:
@@ -465,11 +379,6 @@ class LogFile:
     ) -> None:
         """Open it and read its header.
 
-        Args:
-            content: The file.
-            skip_malformed: Skip rows that are not CSV.
-            on_malformed: Called with each of them.
-
         Raises:
             UnreadableFileError: If it has no valid header.
         """
@@ -487,14 +396,14 @@ class LogFile:
         return self._rows
 
     def log_findings(self, file_id: str, logger: logging.Logger) -> None:
-        """Log what was irregular, after the rows have been read."""
+        """Log irregularities and skipped lines, after the rows have been read."""
         log_irregularities(self.reader, file_id, logger)
         if self._skipped is not None:
             self._skipped.log(file_id, logger)
 
 
 def log_irregularities(reader: RowReader, file_id: str, logger: logging.Logger) -> None:
-    """Say what was irregular about a file that has been read."""
+    """Log the irregularities of a file that has been read."""
     if reader.odd:
         counts = ", ".join(f"{count} {what}" for what, count in reader.odd.items())
         logger.warning("File %s has %s. No row is left out.", file_id, counts)
@@ -503,15 +412,7 @@ def log_irregularities(reader: RowReader, file_id: str, logger: logging.Logger) 
 def read_pages(
     file: LogFile, columns: Mapping[str, tuple[Kind, str]], fixed: Mapping[str, t.Any]
 ) -> Iterator[list[Record]]:
-    """Make records of a file.
-
-    Args:
-        file: The file.
-        columns: The columns of the schema.
-        fixed: The properties that all rows of the file have in common.
-
-    Yields:
-        Records of up to 2,000 rows, fewer if they are large.
+    """Yield records: up to 2,000 a page, fewer if they are large.
 
     Raises:
         UnreadableFileError: If the file cannot be read to its end.
