@@ -191,11 +191,12 @@ class OcsfMapper(HookedMapper):
             self._schema_is_written = True
             yield SchemaMessage(schema.NAME, schema.SCHEMA, [schema.KEY])
         if message_dict:
-            self._check_source(message_dict["stream"], (message_dict.get("schema") or {}).get("properties") or {})
+            properties = _object(_object(message_dict.get("schema")).get("properties"))
+            self._check_source(message_dict["stream"], properties)
 
     def _check_source(self, stream: str, properties: Json) -> None:
         """Warn of objects and lists that have been flattened or removed: events are made of what is in them."""
-        changed = [name for name in self._nested[stream] if not _is_nested(properties.get(name) or {})]
+        changed = [name for name in self._nested[stream] if not _is_nested(_object(properties.get(name)))]
         if changed and stream not in self._changed_sources:
             self._changed_sources.add(stream)
             logger.warning(
@@ -318,5 +319,10 @@ class OcsfMapper(HookedMapper):
 
 
 def _is_nested(spec: Json) -> bool:
-    types = spec.get("type") or []
-    return not {"object", "array"}.isdisjoint([types] if isinstance(types, str) else types)
+    types = spec.get("type")
+    return any(kind in (types if isinstance(types, list) else [types]) for kind in ("object", "array"))
+
+
+def _object(value: object) -> Json:
+    """Return an object, empty for anything else: rejecting a malformed message is up to the target."""
+    return value if isinstance(value, dict) else {}

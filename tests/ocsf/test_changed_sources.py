@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import typing as t
 
+import pytest
 from singer_sdk.helpers._flattening import flatten_record, flatten_schema
 
 from tap_auditlogs.ocsf import schema
 from tap_auditlogs.tap import TapAuditLogs
-from tests.ocsf.mapping import map_record, record_line, run_mapper
+from tests.ocsf.mapping import events_in, map_record, record_line, run_mapper
 from tests.ocsf.records import PIGMENT
-
-if t.TYPE_CHECKING:
-    import pytest
 
 STREAM = "pigment_audit_events"
 
@@ -66,3 +64,22 @@ def test_what_was_flattened_before_the_mapper_is_warned_of_once(caplog: pytest.L
     run_mapper(flattened + record_line(STREAM, PIGMENT) + flattened)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert f"`{STREAM}`: flattened or removed before the mapper: `payload`." in warning
+
+
+@pytest.mark.parametrize(
+    "schema_json",
+    [
+        "null",
+        '"x"',
+        "[1]",
+        '{"properties":[1]}',
+        '{"properties":{"payload":5}}',
+        '{"properties":{"payload":{"type":5}}}',
+        '{"properties":{"payload":{"type":[["a"]]}}}',
+    ],
+)
+def test_a_malformed_schema_is_passed_on_and_the_records_after_it_are_mapped(schema_json: str) -> None:
+    line = f'{{"type":"SCHEMA","stream":"{STREAM}","schema":{schema_json}}}\n'.encode()
+    written = run_mapper(line + record_line(STREAM, PIGMENT))
+    assert written.startswith(line)
+    assert len(events_in(written)) == 1
