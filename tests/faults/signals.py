@@ -46,14 +46,18 @@ class Trials:
     def __init__(self, sandbox: Sandbox, runner: TapRunner) -> None:
         self._sandbox = sandbox
         self._runner = runner
-        sandbox.faults.replace([Fault(delay=0.02, times=None)])
         self._truth = sandbox.truth()
         self._messages = sync(sandbox.config).stdout
         self._seconds: dict[str, float] = {}
+        self._slow_down()
         for command, start in self._commands.items():
             began = time.monotonic()
             start().communicate()
             self._seconds[command] = time.monotonic() - began
+
+    def _slow_down(self) -> None:
+        """Spread a run over enough time to end it in the middle."""
+        self._sandbox.faults.replace([Fault(delay=0.02, times=None)])
 
     @property
     def _commands(self) -> dict[str, t.Callable[[], subprocess.Popen[bytes]]]:
@@ -90,7 +94,9 @@ class Trials:
             yield "the last message is no STATE"
         yield from oracles.premature_states(self._truth, seen)
         states = [message["value"] for message in seen if message["type"] == "STATE"]
+        self._sandbox.faults.replace([])
         again = sync(self._sandbox.config, states[-1] if states else None)
+        self._slow_down()
         yield from oracles.gaps(self._truth, seen, again.messages)
 
     def _start_tap(self) -> subprocess.Popen[bytes]:
