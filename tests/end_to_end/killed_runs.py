@@ -44,7 +44,8 @@ VICTIMS: t.Final = ("tap", "mapper", "target", "meltano", "all", "backend", "ser
 
 _COMMANDS: t.Final = {"tap": EXTRACTOR, "mapper": "auditlogs-ocsf", "target": LOADER}
 _ROWS: t.Final = 20
-_HISTORY: t.Final = timedelta(days=10)  # the clock's way to the present; Index Exchange keeps files for 14 days
+# The clock's way to the present. Pigment's oldest event, of 179 days, must not exceed 180 days by the tap's own clock.
+_HISTORY: t.Final = timedelta(hours=20)
 # When a row was loaded or mapped, and what Index Exchange knows of earlier downloads.
 _IGNORED_COLUMNS: t.Final = (
     "download_status",
