@@ -13,6 +13,7 @@ from tests.end_to_end.tap_runs import Run, sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 EVENTS = "pigment_audit_events"
 
@@ -79,3 +80,23 @@ def test_the_description_of_the_setting_names_the_text_for_null() -> None:
     TapAuditLogs.append_builtin_config(TapAuditLogs.config_jsonschema)
     description = TapAuditLogs.config_jsonschema["properties"]["stream_maps"]["description"]
     assert description.count("`__NULL__`") == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"stream_maps": {"index_exchange_*": {"country": "__NULL__"}}}, {"flattening_enabled": True}]
+)
+def test_batch_together_with_maps_or_flattening_says_that_rows_go_as_records(
+    tmp_path: Path, change: dict[str, t.Any]
+) -> None:
+    batch = {"encoding": {"format": "jsonl"}, "storage": {"root": tmp_path.as_uri()}}
+    flattening = {"flattening_max_depth": 1} if "flattening_enabled" in change else {}
+    with Sandbox(seed=2, vendors=["index_exchange"], size=5) as running:
+        run = sync({**running.config, "batch_config": batch, **change, **flattening})
+    assert run.exit_code == 0, run.log
+    told = [line for line in run.log.splitlines() if "written as RECORD messages, not as BATCH files" in line]
+    assert {line.split()[1] for line in told} == {
+        f"tap-auditlogs.index_exchange_{kind}" for kind in ("bids", "impressions")
+    }
+    assert len(told) == 2
+    assert run.records("index_exchange_impressions")
+    assert not list(tmp_path.iterdir())
