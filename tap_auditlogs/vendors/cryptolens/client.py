@@ -1,4 +1,4 @@
-"""How Cryptolens is spoken to, and what its answers mean."""
+"""HTTP client for Cryptolens, and the meaning of its error messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_QUOTE = 120
 
 
 class BadParametersError(ApiError):
-    """The vendor refuses the request for a reason that another request may not have."""
+    """Cryptolens rejects this request; one with other parameters may succeed."""
 
 
 _NO_PERMISSION = (
@@ -45,41 +45,30 @@ _REFUSALS: tuple[tuple[str, type[ApiError], str, str], ...] = (
         "Check cryptolens.product_id",
     ),
 )
-"""What the vendor's messages mean, by a part of their text in lower case; none of these is tried again."""
+"""Errors by a part of the vendor's message, in lower case; none is retried."""
 
 
 def connect(settings: Settings, options: HttpOptions) -> HttpClient:
-    """Make the client. The token goes into each request's form, so there is no authenticator.
-
-    Args:
-        settings: Cryptolens' settings.
-        options: The HTTP settings common to all vendors.
-
-    Returns:
-        A client that knows the vendor's errors.
-    """
+    """Create the client; the token is a form field of each request, so there is no authenticator."""
     del settings
     return HttpClient("cryptolens", options, check_answer=check_answer)
 
 
 def check_answer(response: ApiResponse) -> None:
-    """Raise what the vendor means as an error, whatever the HTTP status says.
+    """Raise if the body reports an error, whatever the HTTP status.
 
-    Vendor page: `result` is 0 for success and 1 for an error, told in `message`; in rare cases there is only a
-    `message`, a fault of the server. The messages are those of the vendor's list of API errors.
-
-    Args:
-        response: An answer with a JSON body.
+    Cryptolens docs: `result` is 0 for success and 1 for an error, explained in `message`; rarely there is only
+    `message`, which is a server error.
 
     Raises:
-        CredentialsError: For a token that is unknown or without a subscription.
-        RefusedError: For a token without the permission.
-        TransientError: For a fault of the server.
-        ApiError: For anything else the vendor calls an error.
+        CredentialsError: If the token is unknown or the account has no subscription.
+        RefusedError: If the token lacks a permission.
+        TransientError: For a server error.
+        BadParametersError: For any other error.
     """
     payload = response.json()
     if not isinstance(payload, dict):
-        return  # judged by its HTTP status, and then by its rows
+        return  # the HTTP status and the rows are checked later
     envelope = with_lower_keys(payload)
     if envelope.get("result") == 0:
         return
@@ -90,12 +79,12 @@ def check_answer(response: ApiResponse) -> None:
         if text in message.lower():
             raise failed(kind, problem, advice)
     if status >= HTTPStatus.TOO_MANY_REQUESTS:
-        return  # judged by its status, and by the wait it asks for
+        return  # the HTTP status and `Retry-After` decide
     if "something went wrong" in message.lower() or ("result" not in envelope and status < HTTPStatus.BAD_REQUEST):
         raise failed(TransientError, "the server has a problem", "")
     if "result" in envelope:
         raise failed(BadParametersError, "the request failed", "")
-    # What is left is no answer in the vendor's form: judged by its status.
+    # Anything else is not in the vendor's format: the HTTP status decides.
 
 
 def _failed(kind: type[ApiError], problem: str, advice: str, *, answer: str, status: int) -> ApiError:
@@ -103,17 +92,10 @@ def _failed(kind: type[ApiError], problem: str, advice: str, *, answer: str, sta
 
 
 def with_lower_keys(payload: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Make the keys of an answer comparable: the vendor calls them case-insensitive.
-
-    Args:
-        payload: A JSON object.
-
-    Returns:
-        The same with keys in lower case.
-    """
+    """Return an object with its keys in lower case (Cryptolens docs: keys are case-insensitive)."""
     return {key.lower(): value for key, value in payload.items()}
 
 
 def _quote(message: str) -> str:
-    """Show a vendor's message safely: one line, short, without secrets."""
+    """Return a vendor's message on one line, shortened and without secrets."""
     return ascii(redact(message)[:_LONGEST_QUOTE])

@@ -1,10 +1,12 @@
-"""What Cryptolens' rows mean in OCSF: calls of its web API, and changes that team members made."""
+"""Maps Cryptolens' records to OCSF: API calls, and changes made by team members."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 from functools import lru_cache
+
+from typing_extensions import override
 
 from tap_auditlogs.core.redaction import SHORTEST_SECRET
 from tap_auditlogs.core.times import from_epoch
@@ -22,7 +24,7 @@ if t.TYPE_CHECKING:
 
 _PRODUCT: t.Final = {"name": "Cryptolens", "vendor_name": "Cryptolens"}
 
-# The source names no person behind a call: it is the account's own software that calls.
+# The log names no user: the calls are made by the account's own software.
 _CALLER: t.Final = Actor(app_name="Cryptolens API client")
 
 _LICENSE_KEY: t.Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{5}(?:-[A-Za-z0-9]{5}){3,}(?![A-Za-z0-9])")
@@ -32,25 +34,19 @@ _NAME_OF_KEY: t.Final = re.compile(_NAMES, re.IGNORECASE)
 _KEY_IN_JSON: t.Final = re.compile(rf'"{_NAMES}"\s*:\s*(?P<value>\[[^\]]*\]|"(?:[^"\\]|\\.)*")', re.IGNORECASE)
 _TEXT_IN_JSON: t.Final = re.compile(r'"((?:[^"\\]|\\.)+)"')
 
-# By the digits of the state that name the method. Which of OCSF's four activities a method is, is our reading.
+# OCSF activity ids by method code. Not from the vendor's documentation.
 _ACTIVITIES: t.Final[dict[int | None, int]] = {10: 2, 20: 3, 30: 1, 40: 3, 60: 3, 70: 3}
 
 
 class _LogMapping(StreamMapping):
-    """What the three logs have in common: ids, times in Unix seconds, and license keys."""
+    """Base for the three logs: ids, times in Unix seconds, license keys."""
 
     product = _PRODUCT
     key = ("id",)
 
+    @override
     def clean(self, record: Record) -> Record:
-        """Hash the license keys, which are credentials of the account's customers.
-
-        Args:
-            record: The record.
-
-        Returns:
-            The record without license keys, unless they are wanted.
-        """
+        """Hash the license keys, which are credentials of the account's customers."""
         if not self.options.hash_license_keys:
             return record
         license_key = record.get("key")
@@ -66,53 +62,36 @@ class _LogMapping(StreamMapping):
                 clean[name] = None
             elif _names_key(name):
                 clean[name] = cleaner.hash_all(value)
-            # What is short holds no license key, and most of the rest shows that at once.
+            # Faster than the cleaner: short values cannot contain a license key.
             elif type(value) is int or (type(value) is str and len(value) < SHORTEST_SECRET):
                 clean[name] = value
             else:
                 clean[name] = cleaner.clean(value)
         return clean
 
+    @override
     def moment(self, source: Source) -> tuple[datetime, str]:
-        """Take the time at which it happened.
-
-        Args:
-            source: The record.
-
-        Returns:
-            The time, and the Unix seconds as text.
-
-        Raises:
-            NotUnderstoodError: If there is none.
-        """
         seconds = source.peek(self.time_property)
         try:
             if type(seconds) is not int:
-                raise TypeError  # noqa: TRY301 - like seconds that no calendar has
+                raise TypeError  # noqa: TRY301 - handled like seconds out of range
             moment = from_epoch(seconds)
         except (TypeError, ValueError) as error:
             msg = f"`{self.time_property}` is no time"
             raise NotUnderstoodError(msg) from error
         del source.rest[self.time_property]
-        source.text("occurred_at")  # the same
+        source.text("occurred_at")  # the same time
         return moment, str(seconds)
 
 
 class WebApiLogMapping(_LogMapping):
-    """The calls of key and data object methods."""
+    """Calls of license key and data object methods."""
 
     stream = "cryptolens_web_api_log"
     time_property = "time"
 
+    @override
     def describe(self, source: Source) -> Event:
-        """Say what a call means.
-
-        Args:
-            source: The record.
-
-        Returns:
-            The event.
-        """
         code, state, succeeded = source.peek("method_code"), source.id("state"), source.peek("succeeded")
         number = code if isinstance(code, int) else None
         method = source.text("method") or (f"method {number}" if number is not None else "unknown method")
@@ -129,20 +108,13 @@ class WebApiLogMapping(_LogMapping):
 
 
 class EventsMapping(_LogMapping):
-    """The events that the account's own software registered."""
+    """Events registered by the account's own software."""
 
     stream = "cryptolens_events"
     time_property = "time"
 
+    @override
     def describe(self, source: Source) -> Event:
-        """Say what an event means.
-
-        Args:
-            source: The record.
-
-        Returns:
-            The event.
-        """
         name = source.text("event_name") or "unnamed event"
         event = Event(
             activity=Activity(API_ACTIVITY, OTHER, name),
@@ -155,23 +127,16 @@ class EventsMapping(_LogMapping):
 
 
 class ObjectLogMapping(_LogMapping):
-    """What team members changed.
+    """Changes made by team members.
 
-    Whether the vendor counts kinds of objects and changes from 0 or from 1 is not public, so that neither can be told.
+    Whether object types and actions are numbered from 0 or 1 is not documented, so their codes are not named.
     """
 
     stream = "cryptolens_object_log"
     time_property = "created"
 
+    @override
     def describe(self, source: Source) -> Event:
-        """Say what a change means.
-
-        Args:
-            source: The record.
-
-        Returns:
-            The event.
-        """
         kind, change = source.id("resource_type"), source.id("resource_action")
         action = f"resource action {change or 'unknown'}"
         target = Target(f"resource type {kind or 'unknown'}", source.id("affected_object_id"))
@@ -193,7 +158,7 @@ class ObjectLogMapping(_LogMapping):
 
 
 def _license(source: Source) -> Target:
-    """Take the license that a row is about, or the product if it is about none."""
+    """Return the license of a row, or its product if the row has no license key."""
     product, license_key = source.id("product_id"), source.text("key")
     if license_key is not None:
         return Target("license key", f"{product}:{license_key}" if product else license_key)
@@ -201,7 +166,7 @@ def _license(source: Source) -> Target:
 
 
 def _as_call(event: Event, source: Source, operation: str) -> Event:
-    """Complete an API activity, or an entity management where nothing is known of the caller, as OCSF wants."""
+    """Complete an API activity; without a source endpoint, which OCSF requires, make it entity management."""
     ip, device, name = source.ip("ip"), source.id("machine_code"), source.text("friendly_name")
     event.source_ip = ip
     event.attributes.actor = _CALLER
@@ -216,7 +181,7 @@ def _as_call(event: Event, source: Source, operation: str) -> Event:
 
 
 def _take_data(source: Source) -> tuple[Record | None, Record | None]:
-    """Take the data of a change: the whole object if it is new, else each changed field with its old and new value."""
+    """Return the data before and after a change; a new object has no data before."""
     text = source.peek("data")
     try:
         data = decode_text(text) if isinstance(text, str) else None
@@ -231,7 +196,7 @@ def _take_data(source: Source) -> tuple[Record | None, Record | None]:
 
 
 def _hash_keys(text: str) -> str:
-    if text.count("-") >= _FEWEST_HYPHENS:  # unlike a time
+    if text.count("-") >= _FEWEST_HYPHENS:  # a timestamp has fewer
         text = _LICENSE_KEY.sub(lambda found: hashed(found[0].upper()), text)
     return _KEY_IN_JSON.sub(_hash_values, text) if '"' in text else text
 
@@ -251,13 +216,6 @@ def _is_secret(name: str, _holder: Record) -> bool:
 
 
 def create(options: Options) -> Sequence[StreamMapping]:
-    """Make the mappings of this vendor's streams.
-
-    Args:
-        options: The mapper's settings.
-
-    Returns:
-        The mappings.
-    """
+    """Create the mappings of this vendor's streams."""
     mappings = (WebApiLogMapping(options), ObjectLogMapping(options))
     return (*mappings, EventsMapping(options)) if options.include_usage_events else mappings

@@ -1,4 +1,4 @@
-"""Which rows of a page are emitted now, and how far the bookmark may move: no I/O."""
+"""Selects which rows of a page are emitted, and how far the bookmark may advance."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
 _BELIEVABLE_SECONDS = 86_400.0
-"""A row dated further ahead of the vendor's clock is misdated; waiting for it would hold the stream up for ever."""
+"""A row further in the future has a wrong time; waiting for it would block the stream for years."""
 
 
 class Row(t.NamedTuple):
-    """A row as far as the cut is concerned.
+    """A row with the values that decide whether it is emitted.
 
     Attributes:
-        id: Its id.
-        time: Unix seconds; None if it has no usable time.
-        data: The row.
+        time: Unix seconds; None if the row has no usable time.
+        data: The row as the vendor sent it.
     """
 
     id: int
@@ -28,13 +27,12 @@ class Row(t.NamedTuple):
 
 @dataclass
 class Cut:
-    """What of a page is emitted.
+    """The selection from one page.
 
     Attributes:
-        emitted: The rows to emit.
-        passed: The id up to which every row is settled and before the end; None if the first one is not.
+        passed: The id to which the bookmark may advance, or None.
         passed_time: The time of the row with that id.
-        finished: Whether nothing further is wanted.
+        finished: Whether no further page is needed.
     """
 
     emitted: list[Row] = field(default_factory=list)
@@ -45,12 +43,12 @@ class Cut:
 
 @dataclass
 class Cutter:
-    """Cuts pages that come in the order of their ids.
+    """Selects rows from pages in ascending order of id.
 
     Attributes:
-        start: Rows before this time are left out; Unix seconds.
-        end: Rows at or after this time are left out, and the bookmark stays before the first of them.
-        settle_seconds: Rows younger than this are left for the next run, with all that follow them: a row with a
+        start: Rows before this time are omitted; Unix seconds.
+        end: Rows at or after this time are omitted, and the bookmark stays before the first of them; Unix seconds.
+        settle_seconds: The first row younger than this and all rows after it are left for the next run: a row with a
             lower id may not be visible yet.
     """
 
@@ -60,19 +58,11 @@ class Cutter:
     _held: bool = False
 
     def hold(self) -> None:
-        """Keep the bookmark before the next page, which has to be read again."""
+        """Stop advancing the bookmark, so that the next run reads the following pages again."""
         self._held = True
 
     def cut(self, rows: Iterable[Row], now: float) -> Cut:
-        """Cut one page.
-
-        Args:
-            rows: The page.
-            now: The vendor's time in Unix seconds.
-
-        Returns:
-            What to emit and how far to move.
-        """
+        """Select from a page; `now` is the vendor's time in Unix seconds."""
         cut = Cut()
         any_before_end = False
         for row in rows:
@@ -85,29 +75,29 @@ class Cutter:
             any_before_end = True
             if self._is_wanted(row):
                 cut.emitted.append(row)
-            # What cannot be dated cannot be known to be settled: only a settled row behind it passes it.
+            # A row without a usable time may not have settled; only a settled row after it moves the bookmark past it.
             if not self._held and row.time is not None and row.time <= now:
                 cut.passed = row.id
                 cut.passed_time = row.time
-        # Times do not follow ids exactly: a page may still hold rows from before the end behind one after it.
+        # Times are not strictly ascending: rows before the end may follow a row after it.
         cut.finished = self._held and not any_before_end
         return cut
 
     def cut_backward(self, rows: Iterable[Row], now: float, top: int | None) -> tuple[list[Row], int | None]:
-        """Cut a page of descending ids.
+        """Select from a page in descending order of id.
 
         Args:
             rows: The page.
             now: The vendor's time in Unix seconds.
-            top: What this returned for the page before.
+            top: The second value returned for the previous page; None for the first.
 
         Returns:
-            The rows to emit, and the highest id below which every row so far is settled and before the end.
+            The rows to emit, and the highest id up to which all rows so far have settled and are before the end.
         """
         emitted = []
         for row in rows:
             if self._is_young(row, now) or self._is_behind_end(row):
-                top = None  # what was above it has to be read again
+                top = None  # the next run reads the rows above it again
                 continue
             if self._is_wanted(row):
                 emitted.append(row)

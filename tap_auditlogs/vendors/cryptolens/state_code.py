@@ -1,10 +1,10 @@
-"""The four digits of the web API log's `state`."""
+"""The four-digit `state` of the web API log."""
 
 from __future__ import annotations
 
 import typing as t
 
-# Vendor page on the Web API Log model: digits 1 and 2 name the method, 3 the outcome, 4 a detail that is not public.
+# Cryptolens docs (Web API Log model): digits 1 and 2 are the method, 3 the outcome, 4 an undocumented detail.
 METHODS: t.Final = {
     10: "validation",
     20: "activation",
@@ -19,13 +19,7 @@ _OUTCOMES: t.Final = {1: True, 2: False}
 
 
 class StateCode(t.NamedTuple):
-    """What a state code says; None for what is unknown.
-
-    Attributes:
-        method_code: The first two digits.
-        method: The method they stand for.
-        succeeded: Whether the request succeeded.
-    """
+    """The parts of a state code; None where unknown."""
 
     method_code: int | None
     method: str | None
@@ -33,14 +27,7 @@ class StateCode(t.NamedTuple):
 
 
 def decode(state: int | None) -> StateCode:
-    """Take a state code apart.
-
-    Args:
-        state: For example 2014, an activation that succeeded.
-
-    Returns:
-        Its meaning.
-    """
+    """Decode a state code: 2014 is an activation (20) that succeeded (1)."""
     if state is None or not 1000 <= state <= 9999:  # noqa: PLR2004 - four digits
         return StateCode(None, None, None)
     method_code = state // 100

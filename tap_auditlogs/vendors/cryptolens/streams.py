@@ -1,4 +1,4 @@
-"""Cryptolens' streams: three logs that are read alike."""
+"""Cryptolens' streams: three logs with the same API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import requests
 from singer_sdk import typing as th
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
@@ -31,28 +32,28 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.state import Bookmark
 
 
-# Vendor's .NET client: StartingAfter is a 32-bit integer, though ids are beyond that; so may be the server's.
+# Cryptolens' .NET client declares StartingAfter as a 32-bit integer, but ids are larger; the server may do the same.
 FIRST_WIDE_ID = 2**31
 HIGHEST_ID = 2**63 - 1
 
 
 class _Page(t.NamedTuple):
-    """The rows of one page, and how many more have no usable id."""
+    """The rows of one page, and the number of rows without a usable id."""
 
     rows: list[Row]
     unreadable: int
 
 
 class LogStream(AuditStream, abc.ABC):
-    """A log whose rows have ascending ids, read forward from the last id.
+    """A log with ascending ids, read from the last id onwards.
 
     Attributes:
-        path: Of the method.
-        page_size: The largest `Limit` the method allows.
-        rows_keys: Under which key the rows may come, in lower case.
+        path: The path of the API method.
+        page_size: The largest `Limit` that the method allows.
+        rows_keys: Possible keys of the list of rows, in lower case.
         time_property: The property with the row's time in Unix seconds.
-        retention: How long the vendor keeps rows; None for ever.
-        takes_ending_before: Whether the method has the cursor `EndingBefore`.
+        retention: How long the vendor keeps rows; None for no limit.
+        takes_ending_before: Whether the method supports the cursor `EndingBefore`.
     """
 
     path: t.ClassVar[str]
@@ -68,18 +69,11 @@ class LogStream(AuditStream, abc.ABC):
 
     _unreadable = 0
 
-    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
-        """Read from the bookmark to the newest row that has settled.
-
-        Args:
-            context: None.
-
-        Yields:
-            The rows of one page that are wanted.
-        """
+    @override
+    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:
         self._warn_of_purged_rows()
-        # With a start date and no bookmark, the log is read from its first row: looking a time up by an id would
-        # rest on guesses. The start stays in the state until the end is reached, should the run be cut short.
+        # With a start date and no bookmark, read from the first row: the id at a given time is not known.
+        # The start date stays in the state until the end is reached, in case the run is interrupted.
         start = self._start()
         cutter = Cutter(
             start=None if start is None else parse_timestamp(start).timestamp(),
@@ -102,7 +96,7 @@ class LogStream(AuditStream, abc.ABC):
                     raise ApiError(
                         msg, where=f"cryptolens: {self._what}", answer=str(refusal), advice="Ask the vendor"
                     ) from refusal
-                # Not down to `after`: the bookmark may be below it, at a row that has to be read again.
+                # Down to the bookmark, not to `after`: the rows between them may have to be read again.
                 yield from self._read_backward(self.bookmark.value or 0, cutter, start)
                 break
             page = self._page_after(response, after)
@@ -126,10 +120,9 @@ class LogStream(AuditStream, abc.ABC):
         self._finish()
 
     def _read_backward(self, floor: int, cutter: Cutter, start: str | None) -> Iterator[list[Record]]:
-        """Read from the end of the log down to a row, where ids are too large for `StartingAfter`.
+        """Read from the end of the log back to the id `floor`, where ids are too large for `StartingAfter`.
 
-        The bookmark moves when the whole way down is done. What came in meanwhile is read next if the way was begun
-        by an earlier run, long ago perhaps.
+        The bookmark advances only once `floor` is reached. If an earlier run began this, newer rows are read next.
         """
         self.logger.info("Row ids are too large for StartingAfter: reading from the end of the log down to %d.", floor)
         resumed = True
@@ -146,7 +139,7 @@ class LogStream(AuditStream, abc.ABC):
                 emitted, top = cutter.cut_backward(above, self.connection.client.server_time().timestamp(), top)
                 if page.unreadable:
                     self._note_unreadable(page)
-                    top = None  # the page has to be read again
+                    top = None  # the next run reads the page again
                 yield [self._to_record(row) for row in emitted]
                 before = above[-1].id if above and len(above) == len(rows) else None
                 self.bookmark.keep_progress({"start": start, "backward": {"before": before or floor + 1, "top": top}})
@@ -156,22 +149,15 @@ class LogStream(AuditStream, abc.ABC):
             floor = top or floor
 
     def _page_before(self, before: int) -> _Page:
-        """Request the rows before one and check that they come newest first."""
+        """Request the rows before an id; raises unless their ids descend."""
         page = self._parse_page(self._send(before, cursor="EndingBefore"))
         for above, row in pairwise([before, *(row.id for row in page.rows)]):
             if row >= above:
                 raise self._out_of_order(row, above)
         return page
 
+    @override
     def check_bookmark(self, bookmark: Bookmark) -> None:
-        """Refuse a bookmark that is no id.
-
-        Args:
-            bookmark: The bookmark as loaded.
-
-        Raises:
-            StateError: If it cannot be understood.
-        """
         value = bookmark.value
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63):
             msg = f"its value {value!r:.60} is not an id"
@@ -184,10 +170,10 @@ class LogStream(AuditStream, abc.ABC):
             msg = "its `progress` or `read_on` is not what this tap writes"
             raise StateError(msg) from error
 
-    # Where to start, and what may be gone
+    # Start and retention
 
     def _start(self) -> str | None:
-        """Return the start of a first read, also of one that an earlier run began."""
+        """Return the start time of a first read, from the settings or from an interrupted earlier run."""
         if self.bookmark.value is None and self.start_date is not None:
             return format_timestamp(self.start_date)
         return self.bookmark.progress.get("start")
@@ -206,15 +192,12 @@ class LogStream(AuditStream, abc.ABC):
             )
 
     def _make_sure_of(self, bookmark: int) -> None:
-        """Refuse a bookmark beyond every row: each run would take it for a log without news and skip its rows.
+        """Check a bookmark after which the log has no rows, by requesting the row with that id.
 
-        A bookmark is the id of a row. That row is asked for by the one cursor that all three logs take.
-
-        Args:
-            bookmark: The bookmark as loaded, after which the log holds no rows.
+        With an id above all existing rows, every run would find nothing and miss new rows.
 
         Raises:
-            StateError: If the log holds older rows but not this one.
+            StateError: If the row is missing and cannot have expired.
         """
         if self._page_after(self._send(bookmark - 1), bookmark - 1).rows:
             return
@@ -232,18 +215,18 @@ class LogStream(AuditStream, abc.ABC):
         raise StateError(msg)
 
     def _has_kept_row(self, rows: Sequence[Row]) -> bool:
-        """Say whether a row shows that later ones are still kept; one dated in the future may outlive them."""
+        """Return whether any row is still retained, and so also all later ones; ignores rows dated in the future."""
         now = self.connection.client.server_time().timestamp()
         return any(row.time is not None and row.time <= now for row in rows)
 
     def _finish(self) -> None:
-        """Note that the log was read to its end, or to the end of the back-fill."""
+        """Record that the log was read to its end or to `end_date`."""
         end = math.inf if self.end_date is None else self.end_date.timestamp()
         self.bookmark.advance(None, **self._read_up_to(end))
         self.checkpoint()
 
     def _read_up_to(self, seconds: float | None) -> dict[str, str]:
-        """Return the note of how far the log was read; by the day, so that a run without news changes no state."""
+        """Return the `read_on` note; a date, so that a run without new rows does not change the state."""
         if self.retention is None or seconds is None:
             return {}
         now = self.connection.client.server_time()
@@ -260,8 +243,8 @@ class LogStream(AuditStream, abc.ABC):
         return self.connection.client.send(self._request(row_id, cursor), what=self._what)
 
     def _request(self, row_id: int, cursor: str) -> requests.Request:
-        # As a form, so that the token stands in no URL. No `OrderBy` (on its way out) and no `Time` (with it the
-        # cursors become times).
+        # A form, so that the token is not part of the URL. No `OrderBy` (deprecated), and no `Time` (cursors would
+        # become times).
         form = {
             "token": self.settings["access_token"],
             cursor: row_id,
@@ -276,19 +259,19 @@ class LogStream(AuditStream, abc.ABC):
         envelope = with_lower_keys(payload) if isinstance(payload, dict) else {}
         for key in self.rows_keys:
             if key in envelope:
-                rows = [] if envelope[key] is None else envelope[key]  # null stands for no rows
+                rows = [] if envelope[key] is None else envelope[key]  # null means no rows
                 if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
                     return [self._with_known_spelling(row) for row in rows]
         msg = "the answer holds no list of rows"
         raise ProtocolError(msg, where=f"cryptolens: {self._what}", answer=response.describe())
 
     def _with_known_spelling(self, row: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Spell keys as the schema expects them: the vendor calls them case-insensitive."""
+        """Rename keys to the schema's spelling (Cryptolens docs: keys are case-insensitive)."""
         spellings = self.shaper.sources_by_lower_name
         return {spellings.get(key.lower(), key): value for key, value in row.items()}
 
     def _page_after(self, response: ApiResponse, after: int) -> _Page:
-        """Parse a page and check what paging relies on: ids above the cursor, in ascending order."""
+        """Parse a page; raises unless its ids ascend from the cursor."""
         page = self._parse_page(response)
         for previous, row in pairwise([after, *(row.id for row in page.rows)]):
             if row <= previous:
@@ -334,12 +317,12 @@ class LogStream(AuditStream, abc.ABC):
 
 
 class WebApiLog(LogStream):
-    """What happened to licenses: each call of a key or data object method."""
+    """Calls of license key and data object methods."""
 
     name = "cryptolens_web_api_log"
     path = "/ai/GetWebAPILog"
     page_size = 1000
-    rows_keys = ("logs", "events")  # the vendor's page says Events, all of its clients read logs
+    rows_keys = ("logs", "events")  # Cryptolens docs: events; its clients: logs
     filter_settings = ("product_id",)
     derived_properties = ("occurred_at", "method_code", "method", "succeeded")
     schema = th.PropertiesList(
@@ -375,7 +358,7 @@ class WebApiLog(LogStream):
 
 
 class Events(LogStream):
-    """Events that the account's own software registered, and some of the vendor's."""
+    """Events registered by the account's own software, and some by the vendor."""
 
     name = "cryptolens_events"
     path = "/ai/GetEvents"
@@ -400,13 +383,13 @@ class Events(LogStream):
 
 
 class ObjectLog(LogStream):
-    """What team members changed: customers, licenses, products and other objects."""
+    """Changes made by team members to customers, licenses, products and other objects."""
 
     name = "cryptolens_object_log"
     path = "/ai/GetObjectLog"
     takes_ending_before = False
     page_size = 100
-    rows_keys = ("events", "logs", "objectlogs")  # the vendor's page says events; no client of the vendor's reads it
+    rows_keys = ("events", "logs", "objectlogs")  # Cryptolens docs: events; its clients do not read this log
     time_property = "created"
     retention = timedelta(days=30)
     schema = th.PropertiesList(
@@ -446,7 +429,7 @@ def _check_ids(progress: object) -> None:
 
 
 def _row_id(value: object) -> int | None:
-    """Parse an id; some clients show ids as text."""
+    """Parse an id; some of the vendor's clients declare ids as strings."""
     number = _whole(value)
     return number if number is not None and abs(number) < 2**63 else None
 

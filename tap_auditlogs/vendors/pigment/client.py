@@ -1,4 +1,4 @@
-"""How Pigment is spoken to."""
+"""HTTP client for Pigment."""
 
 from __future__ import annotations
 
@@ -9,22 +9,14 @@ from tap_auditlogs.core.http import BearerAuthenticator, HttpClient, HttpOptions
 if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
 
-# Vendor page on rate limits: 500 requests in 5 minutes per IP address over all public endpoints; a request beyond
-# them gets 429 and requests pass again when the window resets. `Retry-After` is not documented.
+# Pigment docs: 500 requests in 5 minutes per IP address over all public endpoints, then 429 until the window resets.
+# `Retry-After` is not documented.
 REQUESTS_PER_WINDOW = 500
 WINDOW_SECONDS = 300.0
 
 
 def connect(settings: Settings, options: HttpOptions) -> HttpClient:
-    """Make the client.
-
-    Args:
-        settings: Pigment's settings.
-        options: The HTTP settings common to all vendors.
-
-    Returns:
-        A client that signs with the API key and keeps within the rate limit.
-    """
+    """Create the client, with the API key and the rate limit."""
     return HttpClient(
         "pigment",
         options,

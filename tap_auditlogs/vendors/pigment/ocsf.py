@@ -1,4 +1,4 @@
-"""What Pigment's events mean in OCSF. The class follows from the event type, whose list is not public in full."""
+"""Maps Pigment's events to OCSF by event type; the list of types is not public in full."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
+from typing_extensions import override
 
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.ocsf.classes import (
@@ -38,18 +39,18 @@ _Complete: t.TypeAlias = "Callable[[Event, _Object, _Place], None]"
 
 _UNKNOWN_TYPE: t.Final = "unknown event type"
 
-# Vendor page on event types, where the change of a password is the one by the reset e-mail.
+# Pigment docs (event types); a password is changed by the link in a reset e-mail.
 _ACCOUNT_CHANGES: t.Final = {
     "UserInvited": 1,
     "UserReactivated": 2,
     "UserPasswordChanged": 4,
     "UserDeactivated": 5,
-    "UserAccountTypeUpdated": OTHER,  # OCSF 1.8 has no update of an account
+    "UserAccountTypeUpdated": OTHER,  # OCSF 1.8 has no activity for an account update
 }
 
 _SNAPSHOT: t.Final = re.compile(r"Snapshot\w*(Taken|Created)$")
 
-# The rest of the types is known by examples only, so that their words decide, the first that fits.
+# Other types are known from examples only: the first pattern that matches decides.
 _BY_WORDS: t.Final = tuple(
     (re.compile(words), event_class, number)
     for words, event_class, number in (
@@ -73,18 +74,18 @@ _NOBODY: t.Final = Person()
 
 _TARGETS: t.Final = ("entity", "snapshotGroup", "application", "group")
 
-# No page shows an address in `context`; these are the names it would have.
+# No documented `context` has an address; these are likely names.
 _ADDRESSES: t.Final = frozenset({"ip", "ipAddress", "sourceIp", "clientIp"})
 
 
 _Text: t.TypeAlias = t.Annotated[str, msgspec.Meta(min_length=1)]
 
-_read_json: t.Final = msgspec.json.Decoder(float_hook=float).decode  # of what it reads only texts and ids matter
+_read_json: t.Final = msgspec.json.Decoder(float_hook=float).decode  # only strings and ids are used
 _encode: t.Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class _Columns(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The columns of a usual event, which is nearly every one."""
+    """The columns of an ordinary event, which nearly every event is."""
 
     event_id: _Text
     event_type: _Text
@@ -97,7 +98,7 @@ class _Columns(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class _Unmapped(msgspec.Struct, gc=False):
-    """What stays in `unmapped` as well, since most of its members are known by examples only."""
+    """The columns copied to `unmapped`, because most of their members are known from examples only."""
 
     actor: msgspec.Raw
     context: msgspec.Raw
@@ -113,15 +114,8 @@ class AuditEventsMapping(StreamMapping):
     time_property = "event_timestamp"
     columns = _Columns
 
+    @override
     def describe(self, source: Source) -> Event:
-        """Say what an event means.
-
-        Args:
-            source: The record.
-
-        Returns:
-            The event.
-        """
         return _describe(
             source.text("event_type"),
             _encode(source.peek("actor")),
@@ -130,18 +124,8 @@ class AuditEventsMapping(StreamMapping):
             _take_logged_time(source),
         )
 
+    @override
     def describe_columns(self, columns: _Columns) -> Event:
-        """Say what a usual event means.
-
-        Args:
-            columns: The record.
-
-        Returns:
-            The event.
-
-        Raises:
-            ValueError: If it is none after all.
-        """
         logged = columns.ingestion_timestamp
         if logged.tzinfo is not UTC:
             msg = "the tap spells times in UTC"
@@ -176,7 +160,7 @@ def _describe(
     return event
 
 
-# One function for each class adds what the class needs; if that is not known, the event is one of the entity.
+# Each function adds what one OCSF class requires; without it, the event becomes an entity management event.
 
 
 def _of_account(event: Event, payload: _Object, place: _Place) -> None:
@@ -198,7 +182,7 @@ def _of_authentication(event: Event, payload: _Object, place: _Place) -> None:
 
 def _take_account(event: Event, payload: _Object, place: _Place) -> Person | None:
     person = _person(payload)
-    if person == _NOBODY:  # who resets a password does it for themselves, and the payload may be empty
+    if person == _NOBODY:  # users reset their own passwords, and the payload may be empty
         person = event.actor
     if person == _NOBODY:
         _of_entity(event, payload, place)
@@ -242,14 +226,12 @@ _COMPLETE: t.Final[Mapping[EventClass, _Complete]] = {
 
 
 class _Kind(t.NamedTuple):
-    """What follows from the type of an event.
+    """How events of one type are mapped.
 
     Attributes:
-        activity: What was done.
-        status: How it went.
-        has_actor: Whether the class has an actor; the columns have one in any case.
-        targets: Where the payload may have what it is about, the most telling first.
-        complete: Adds what the class needs.
+        has_actor: Whether the OCSF class has an actor.
+        targets: Keys of the payload that may hold the target, in order of preference.
+        complete: Adds the attributes that the OCSF class requires.
     """
 
     activity: Activity
@@ -267,32 +249,32 @@ def _read_type(event_type: str | None) -> _Kind:
     if event_class is AUTHENTICATION and _FAILURE.search(words):
         status = FAILURE
     elif _SNAPSHOT.search(words):
-        status = UNKNOWN  # vendor page: logged even if the snapshot fails later
+        status = UNKNOWN  # Pigment docs: logged even if the snapshot fails later
     return _Kind(
         activity=Activity(event_class, number, event_type or _UNKNOWN_TYPE),
         status=status,
         has_actor=event_class is not WEB_RESOURCES_ACTIVITY,
-        # An entity stands in an application; of a change of roles the group is what it is about.
+        # The target of a role change is the group, not the application.
         targets=("group", *_TARGETS) if _ABOUT_ROLES.search(words) else _TARGETS,
         complete=_COMPLETE[event_class],
     )
 
 
 class _Actor(t.NamedTuple):
-    """Who did it, for the columns and for OCSF."""
+    """The user who acted, for the columns and as an OCSF object."""
 
     person: Person
     attribute: Spelled | None
 
 
 class _Place(t.NamedTuple):
-    """Where it was done, and where from.
+    """The organization and the source address of an event.
 
     Attributes:
         tenant: The id of the organization.
-        workspace: What an event is about that tells nothing else.
-        ip: The address, if the context has one.
-        endpoint: The same for OCSF.
+        workspace: The target of an event whose payload has none.
+        ip: The source address, if the context has one.
+        endpoint: The address as an OCSF object.
     """
 
     tenant: str | None
@@ -301,7 +283,7 @@ class _Place(t.NamedTuple):
     endpoint: Spelled | None
 
 
-# The same actors and contexts come again and again.
+# Cached, because actors and contexts repeat.
 
 
 @lru_cache(maxsize=4096)
@@ -331,7 +313,7 @@ def _class_of(event_type: str) -> tuple[EventClass, int]:
 
 
 def _person(payload: _Object) -> Person:
-    """Find the user that an event is about; the vendor's pages show both spellings."""
+    """Return the user in a payload; Pigment's docs show both `userId` and `id`, and so on."""
     return Person(
         id=text_of(payload.get("userId")) or text_of(payload.get("id")),
         name=_text(payload.get("userName")) or _text(payload.get("name")),
@@ -348,7 +330,7 @@ def _target(event_type: str | None, payload: _Object, place: _Place) -> Target:
 
 
 def _find(payload: _Object, name: str) -> Target | None:
-    """Find an object, which must have an id or a name."""
+    """Return an object of the payload, or None if it has neither an id nor a name."""
     found = _object(payload.get(name))
     target = Target(name, text_of(found.get("id")), _text(found.get("name")))
     return None if target.id is target.name is None else target
@@ -385,12 +367,5 @@ def _text(value: object) -> str | None:
 
 
 def create(options: Options) -> Sequence[StreamMapping]:
-    """Make the mappings of this vendor's streams.
-
-    Args:
-        options: The mapper's settings.
-
-    Returns:
-        The mappings.
-    """
+    """Create the mappings of this vendor's streams."""
     return (AuditEventsMapping(options),)

@@ -1,8 +1,10 @@
-"""How Pigment pages: an opaque cursor, and a flag that says whether more events follow."""
+"""Pagination by an opaque cursor."""
 
 from __future__ import annotations
 
 import typing as t
+
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ProtocolError
 from tap_auditlogs.core.pagination import SafePaginator
@@ -12,22 +14,17 @@ if t.TYPE_CHECKING:
 
 
 class EventPaginator(SafePaginator[str]):
-    """Follows `nextEventsCursor` while `hasMoreEvents` says that there is more.
+    """Follows `nextEventsCursor` while `hasMoreEvents` is true.
 
-    Events come newest first, and an empty page may have more behind it: only the vendor's word ends the paging.
+    Pigment docs: newest events first. An empty page is not the end.
     """
 
+    @override
     def has_more(self, response: requests.Response) -> bool:
-        """Read the vendor's word on whether more events follow; without it, a cursor says that they do.
-
-        Args:
-            response: A page.
-
-        Returns:
-            Whether there is a next page.
+        """Return `hasMoreEvents`, or without it whether there is a cursor.
 
         Raises:
-            ProtocolError: If the word is none.
+            ProtocolError: If `hasMoreEvents` is not a boolean.
         """
         page = response.json()
         match page.get("hasMoreEvents"):
@@ -39,17 +36,12 @@ class EventPaginator(SafePaginator[str]):
                 msg = "`hasMoreEvents` is neither true nor false"
                 raise ProtocolError(msg, where="pigment: audit events")
 
+    @override
     def get_next(self, response: requests.Response) -> str:
-        """Read the cursor of the next page.
-
-        Args:
-            response: A page that has more behind it.
-
-        Returns:
-            The cursor.
+        """Return the cursor.
 
         Raises:
-            ProtocolError: If there is none: the older events of the window could not be reached.
+            ProtocolError: If there is none although more events follow.
         """
         cursor = response.json().get("nextEventsCursor")
         if not isinstance(cursor, str) or not cursor:

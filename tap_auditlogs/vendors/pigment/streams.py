@@ -1,4 +1,4 @@
-"""Pigment's stream."""
+"""Pigment's stream of audit events."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from http import HTTPStatus
 import msgspec
 import requests
 from singer_sdk import typing as th
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
@@ -31,7 +32,7 @@ if t.TYPE_CHECKING:
 
 WHAT = "audit events"
 
-# What an expired or unknown cursor is answered with is unknown; these are the ways to say that a request is wrong.
+# The status for an expired or unknown cursor is not documented; any of these may be it.
 _CURSOR_REFUSED = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.NOT_FOUND,
@@ -41,7 +42,7 @@ _CURSOR_REFUSED = {
 
 
 class AuditEvents(AuditStream):
-    """The audit events of a workspace, by the time at which Pigment stored them."""
+    """The audit events of a workspace, bookmarked by the time at which Pigment stored them."""
 
     name = "pigment_audit_events"
     path = "/api/audit/v1/events"
@@ -71,16 +72,10 @@ class AuditEvents(AuditStream):
         ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
-    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:  # noqa: ARG002 - not partitioned
-        """Read a window that was left half-way, if there is one, and then the window up to now.
-
-        Args:
-            context: None.
-
-        Yields:
-            The events of one page.
-        """
+    @override
+    def get_pages(self, context: Context | None) -> Iterator[list[Record]]:
         self._warn_of_lost_events()
+        # First the rest of the window in which the last run was interrupted, then the window up to now.
         if (left := self._window_left()) is not None:
             try:
                 yield from self._read(left)
@@ -94,15 +89,8 @@ class AuditEvents(AuditStream):
             self.logger.warning("Pigment did not accept its own cursor; the window is read again, once.")
             yield from self._read(self._new_window())
 
+    @override
     def check_bookmark(self, bookmark: Bookmark) -> None:
-        """Refuse a bookmark that is no time, or progress that is no window.
-
-        Args:
-            bookmark: The bookmark as loaded.
-
-        Raises:
-            StateError: If it cannot be understood.
-        """
         super().check_bookmark(bookmark)
         if bookmark.progress:
             try:
@@ -115,7 +103,7 @@ class AuditEvents(AuditStream):
     # Windows
 
     def _window_left(self) -> Window | None:
-        """Return the window that an earlier run began, if it still gives what is wanted now."""
+        """Return the unfinished window of an earlier run, if it covers the range of a new one."""
         if not self.bookmark.progress:
             return None
         left = Window.resumed(self.bookmark.progress)
@@ -157,14 +145,14 @@ class AuditEvents(AuditStream):
             paginator.advance(response)
             ingested = [record["ingestion_timestamp"] for record in records]
             window = window.after_page(ingested, paginator.current_value, self.connection.client.server_time())
-            if not unreadable.count and not paginator.finished:  # later pages must not hide that one was incomplete
+            if not unreadable.count and not paginator.finished:  # else a resumed run would skip the incomplete page
                 self.bookmark.keep_progress(window.as_progress())
                 self.checkpoint()
         if unreadable.count:
             self.bookmark.drop_progress()
             self.checkpoint()
             raise unreadable.error()
-        # A back-fill that ends before the bookmark must not move it back.
+        # A back-fill that ends before the bookmark must not move the bookmark back.
         reached = [canonical_timestamp(text) for text in (window.newest, self.bookmark.value) if text is not None]
         self.bookmark.advance(max(reached, default=None))
         self.checkpoint()
@@ -184,7 +172,7 @@ class AuditEvents(AuditStream):
             return window, self.connection.client.send(self._request(window), what=WHAT)
 
     def _request(self, window: Window) -> requests.Request:
-        # The vendor's script repeats `ingestedSince` next to the cursor, unchanged.
+        # Pigment's sample script sends `ingestedSince`, unchanged, together with the cursor.
         params = {"ingestedSince": window.since}
         if window.cursor is not None:
             params["cursor"] = window.cursor
@@ -214,11 +202,11 @@ class AuditEvents(AuditStream):
 
 
 class _CursorRefusedError(ApiError):
-    """The vendor does not accept a cursor (any more)."""
+    """The vendor does not accept a cursor, perhaps because it has expired."""
 
 
 class _UnreadableEventsError(ApiError):
-    """A window was read whole but for events that cannot be stored."""
+    """A window was read to its end, but some events could not be stored."""
 
 
 @dataclass

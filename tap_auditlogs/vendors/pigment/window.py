@@ -1,4 +1,4 @@
-"""The arithmetic of Pigment's windows, apart from any I/O."""
+"""The time ranges in which Pigment's events are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tap_auditlogs.core.times import format_timestamp, parse_timestamp
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Vendor page: the earliest start is 180 days before the request. The hour keeps clear of the edge while paging.
+# Pigment docs: the earliest start is 180 days before the request. The hour is a margin for reading all pages.
 RETENTION = timedelta(days=180)
 REACH = RETENTION - timedelta(hours=1)
 
@@ -20,14 +20,14 @@ REACH = RETENTION - timedelta(hours=1)
 class Window:
     """One query, from its first page to its last.
 
-    The vendor's query has a start only; the end, and the exact start, are cut here.
+    The API takes only a start, often as a date: the exact start and the end are applied to the events received.
 
     Attributes:
-        start: The events wanted are ingested at or after this.
-        end: And before this, if it is set.
-        since: The value of `ingestedSince`, which has to stay the same on all pages of a query.
-        cursor: Of the next page to read; None for the first.
-        newest: The latest ingestion time among the events read so far, not later than the vendor's clock.
+        start: The earliest ingestion time to emit, inclusive.
+        end: The end of the range, exclusive; None for no end.
+        since: `ingestedSince`, which must be the same for all pages of a query.
+        cursor: The cursor of the next page; None for the first.
+        newest: The latest ingestion time read so far; times ahead of the vendor's clock are ignored.
     """
 
     start: str
@@ -38,16 +38,7 @@ class Window:
 
     @classmethod
     def opening(cls, start: datetime, end: datetime | None, now: datetime) -> Window:
-        """Begin a window.
-
-        Args:
-            start: The events wanted are ingested at or after this.
-            end: And before this, if it is set.
-            now: The vendor's time.
-
-        Returns:
-            A window that asks for no more than the vendor accepts.
-        """
+        """Return a new window whose start is no earlier than the API accepts; `now` is the vendor's time."""
         start = max(start, now - REACH)
         return cls(
             start=format_timestamp(start),
@@ -57,17 +48,11 @@ class Window:
 
     @classmethod
     def resumed(cls, progress: Mapping[str, t.Any]) -> Window:
-        """Rebuild a window from the state.
-
-        Args:
-            progress: What `as_progress` gave.
-
-        Returns:
-            The window, at the page where it was left.
+        """Return the window saved in the state, at the page where the earlier run stopped.
 
         Raises:
             TypeError: If the state holds something else.
-            ValueError: If one of its times is none.
+            ValueError: If one of its times is not a time.
         """
         window = cls(**progress)
         if not all(isinstance(text, str) for text in (window.start, window.since, window.cursor)):
@@ -78,47 +63,24 @@ class Window:
         return window
 
     def as_progress(self) -> dict[str, t.Any]:
-        """Return what the state needs to go on with the window.
-
-        Returns:
-            JSON values.
-        """
+        """Return the JSON values from which `resumed` restores the window."""
         return dict(self.__dict__)
 
     def covers(self, start: str, end: str | None) -> bool:
-        """Say whether going on with this window gives what a new one would.
-
-        Args:
-            start: The start of the new one.
-            end: Its end.
-
-        Returns:
-            Whether this window starts no later and ends alike.
-        """
+        """Return whether this window starts no later than a new one and has the same end."""
         return self.start <= start and self.end == end
 
     def wants(self, ingested: str | None) -> bool:
-        """Say whether an event belongs into the window.
-
-        Args:
-            ingested: Its ingestion time; an event without one is always wanted.
-
-        Returns:
-            Whether to emit it.
-        """
+        """Return whether to emit an event with this ingestion time; an event without one is always emitted."""
         return ingested is None or (self.start <= ingested and (self.end is None or ingested < self.end))
 
     def after_page(self, ingested: t.Iterable[str | None], cursor: str | None, now: datetime) -> Window:
-        """Move on by a page.
+        """Return the window at its next page.
 
         Args:
             ingested: The ingestion times of the page's emitted events.
-            cursor: Of the next page.
-            now: The vendor's time. A later ingestion time is an error of the vendor's and must not carry the
-                bookmark with it.
-
-        Returns:
-            The window at its next page.
+            cursor: The cursor of the next page.
+            now: The vendor's time. Later ingestion times are wrong and must not move the bookmark.
         """
         limit = format_timestamp(now)
         believable = [text for text in ingested if text is not None and text <= limit]
@@ -131,15 +93,9 @@ def window_start(
     start_date: datetime | None,
     lookback: timedelta,
 ) -> datetime:
-    """Say from when on events are wanted.
+    """Return the start of a new window: the bookmark less the look-back, else the start date, else year 1.
 
-    Args:
-        bookmark: The latest ingestion time written so far, if any.
-        start_date: Counts where there is no bookmark.
-        lookback: The overlap with what has been read, for events that were stored late.
-
-    Returns:
-        The start; the beginning of time where nothing limits it.
+    The look-back finds events that were stored late.
     """
     if bookmark is not None:
         moment = parse_timestamp(bookmark)
@@ -148,11 +104,10 @@ def window_start(
 
 
 def _since(start: datetime, now: datetime) -> str:
-    """Choose the text of `ingestedSince`.
+    """Return the value of `ingestedSince`: a date, as in Pigment's sample script, or a full time.
 
-    The vendor's script sends a date, taken as midnight UTC (that it is, and that it is inclusive, is the safe
-    assumption: unknown). Where that midnight is older than the vendor accepts, a full time has to do, which
-    third-party notes show.
+    A date is taken as midnight UTC, inclusive; this is not documented. If that is before the earliest start that the
+    API accepts, a full time is sent, which only third-party notes show.
     """
     midnight = datetime.combine(start.date(), time(), UTC)
     if midnight >= now - REACH:
@@ -161,14 +116,7 @@ def _since(start: datetime, now: datetime) -> str:
 
 
 def next_midnight(window: Window) -> Window:
-    """Ask by date only, from the first midnight within reach.
-
-    Args:
-        window: A window whose full time the vendor did not accept.
-
-    Returns:
-        A window that begins up to a day later.
-    """
+    """Return the window from the next midnight on, for when the API rejects a full time."""
     start = parse_timestamp(window.start)
     date = (start + timedelta(days=1)).date()
     return replace(window, since=date.isoformat(), cursor=None)
