@@ -1,4 +1,4 @@
-"""One vendor's settings and HTTP client, shared by its streams in one tap."""
+"""A vendor's settings and HTTP client, shared by its streams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
 
 class Connection:
-    """Makes the client when it is first used: discovery runs without settings and never logs in."""
+    """Creates the client on first use, because discovery runs without settings and does not log in."""
 
     def __init__(self, settings: Mapping[str, t.Any], connect: Callable[[], HttpClient]) -> None:
         self.settings = settings
@@ -20,5 +20,5 @@ class Connection:
 
     @cached_property
     def client(self) -> HttpClient:
-        """The vendor's one HTTP client."""
+        """The vendor's HTTP client."""
         return self._connect()

@@ -1,4 +1,4 @@
-"""Errors for the operator: each says what failed, where, what the vendor answered and what to do."""
+"""Errors with a message for the operator: what failed, where, what the vendor answered and what to do."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class TapError(Exception):
 
 
 class StateError(TapError):
-    """A state that cannot be understood. It is refused, never treated as an empty state."""
+    """The state cannot be understood; never treated as an empty state."""
 
 
 class SkippedStreamError(TapError):
-    """Reference data that this account may not read: one warning, and the run does not fail."""
+    """This account may not read the reference data: logged as a warning, and the run does not fail."""
 
 
 class OutputError(TapError):
@@ -44,8 +44,8 @@ class ApiError(TapError):
 
         Args:
             problem: What failed.
-            where: The vendor, stream or object it concerns.
-            answer: What the vendor answered, described: never a body, a URL query or a secret.
+            where: The vendor, stream or object concerned.
+            answer: A description of the answer; never a body, a URL query or a secret.
             advice: What the operator can do.
             status: The HTTP status; None without an answer.
         """
@@ -67,18 +67,14 @@ class RefusedError(ApiError):
 
 
 class ProtocolError(ApiError):
-    """The answer contradicts the vendor's documented API; to continue could lose records."""
+    """The answer contradicts the vendor's API documentation; continuing could lose records."""
 
     def __init__(self, problem: str, *, advice: str = "", **parts: t.Any) -> None:
         super().__init__(problem, advice=advice or _DEFAULT_ADVICE, **parts)
 
 
 class TransientError(ApiError):
-    """A failure that is retried.
-
-    Attributes:
-        retry_after: Seconds that the vendor asks to wait, or None.
-    """
+    """A failure that is retried; `retry_after` is in seconds."""
 
     def __init__(self, problem: str, *, retry_after: float | None = None, **parts: t.Any) -> None:
         super().__init__(problem, **parts)
@@ -86,13 +82,13 @@ class TransientError(ApiError):
 
 
 def unit_failure(error: Exception) -> TapError:
-    """Return what to report for the unit (stream, file, object, page, mapping) that an exception ended.
+    """Return the error to report for the unit (stream, file, object, page, mapping) that failed.
 
-    Call it in `except Exception`, then continue with the next unit. A `TapError` is returned as it is. Of any other
-    exception, which is a fault of the tap or of its environment, the traceback is logged at debug level.
+    Call it in `except Exception`, then continue with the next unit. For an exception other than `TapError`, the
+    traceback is logged at debug level.
 
     Raises:
-        OutputError: If this is the exception: without standard output there is no next unit.
+        OutputError: If this is the exception, because no further unit can be written.
     """
     match error:
         case OutputError():

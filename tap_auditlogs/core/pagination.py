@@ -1,4 +1,4 @@
-"""A paginator that ends with an error instead of paging for ever."""
+"""Base class for paginators."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if t.TYPE_CHECKING:
     import requests
 
 MAX_EMPTY_PAGES = 100
-"""More consecutive empty pages, each with a next page, are treated as a fault of the vendor."""
+"""The most consecutive empty pages with a next page; more are treated as an error of the vendor."""
 
 TToken = t.TypeVar("TToken", bound=t.Hashable)
 
 
 class SafePaginator(BaseAPIPaginator[TToken | None], t.Generic[TToken]):
-    """A paginator that continues over empty pages, and raises on a repeated token or too many empty pages.
+    """A paginator that continues after empty pages, and raises on a repeated token or too many empty pages.
 
-    Tokens are kept as hashes, so that memory stays small over a million pages.
+    Tokens are kept as hashes, to limit memory use.
     """
 
     def __init__(self, start_value: TToken | None = None) -> None:
@@ -30,11 +30,7 @@ class SafePaginator(BaseAPIPaginator[TToken | None], t.Generic[TToken]):
         self._empty_pages = 0
 
     def count_rows(self, rows: int) -> None:
-        """Note how many rows the page had.
-
-        Raises:
-            ProtocolError: If too many pages in a row were empty.
-        """
+        """Count the rows of a page; raises ProtocolError after more than `MAX_EMPTY_PAGES` empty pages."""
         self._empty_pages = 0 if rows else self._empty_pages + 1
         if self._empty_pages > MAX_EMPTY_PAGES:
             msg = f"{self._empty_pages} consecutive pages are empty, each with a next page"

@@ -27,7 +27,7 @@ ADDITIONAL_PROPERTIES_PROPERTY = th.Property(
     FreeFormObjectType(),
     description="Fields that the vendor sends beyond these, under their own names.",
 )
-"""The last property of every stream's schema: no field of a vendor's is dropped."""
+"""The last property of every stream's schema, for fields that the schema does not have."""
 
 
 ACCOUNT = "account"
@@ -47,7 +47,7 @@ def camel_case(name: str) -> str:
 
 
 class _PartialMisfitError(ValueError):
-    """Parts of a nested value do not fit their types.
+    """Parts of a nested value do not match their types.
 
     Attributes:
         value: The value with null in their place.
@@ -61,7 +61,7 @@ class _PartialMisfitError(ValueError):
 
 
 def without_nul(value: t.Any) -> t.Any:
-    """Return a JSON value without NUL characters in texts and keys; a key that is taken gets a trailing `_`."""
+    """Remove NUL characters from the strings and keys of a JSON value; a duplicate key gets a trailing `_`."""
     match value:
         case str():
             return value.replace("\0", "")
@@ -83,15 +83,14 @@ def without_nul(value: t.Any) -> t.Any:
 
 
 class RowShaper:
-    """Shapes rows by a stream's schema without losing anything that the vendor sent.
+    """Converts rows to the types of a stream's schema without losing anything that the vendor sent.
 
-    Keys that are not in the schema go into `additional_properties` as the vendor sent them. So does a value that does
-    not fit its type, which is then null: under the vendor's key if it is a column's value, under its path
-    (`changes[0].changed`) if it is inside a list or an object for which the schema declares inner types. A value of the
-    primary key that does not fit is an error, because the record could not be told from others.
+    A key that is not in the schema is kept in `additional_properties`. So is a value of a wrong type, which becomes
+    null in its column: under the vendor's key, or under its path (`changes[0].changed`) if it is nested. In the primary
+    key, such a value is an error, because the record could not be identified.
 
     Attributes:
-        sources_by_lower_name: The vendor's keys as the schema expects them, by their lower-case form.
+        sources_by_lower_name: The vendor's keys as in the schema, by their lower-case form.
     """
 
     def __init__(
@@ -103,13 +102,13 @@ class RowShaper:
         primary_key: Iterable[str] = (),
         logger: logging.Logger,
     ) -> None:
-        """Prepare for one stream.
+        """Prepare the conversion.
 
         Args:
             schema: The stream's JSON schema.
-            source_name: Returns the vendor's key of a property.
-            derived: Properties that the stream fills in itself.
-            primary_key: Properties whose values may be missing, for the stream to fill in, but not of a wrong type.
+            source_name: Returns the vendor's key for a property.
+            derived: Properties that the stream computes itself.
+            primary_key: Properties that may be missing, for the stream to compute, but not of a wrong type.
             logger: The stream's logger.
         """
         own = {*derived, ADDITIONAL_PROPERTIES}
@@ -125,11 +124,7 @@ class RowShaper:
         self._reported: set[str] = set()
 
     def shape(self, row: Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Convert a row as the vendor sent it to a record with all but the derived properties.
-
-        Raises:
-            ProtocolError: If a value of the primary key does not fit its type.
-        """
+        """Return the record, without derived properties; raises ProtocolError if the primary key has a wrong type."""
         record: dict[str, t.Any] = {}
         extra: dict[str, t.Any] | None = None
         for source, name, plain_type, convert in self._columns:
@@ -144,7 +139,7 @@ class RowShaper:
                 record[name] = self._set_aside(source, value, error, extra)
         if not row.keys() <= self._sources:
             extra = extra or {}
-            for source in row:  # in the vendor's order: the same row must come out the same in every run
+            for source in row:  # in the vendor's order, so that the record is the same in every run
                 if source not in self._sources:
                     extra[source] = row[source]
                     self._report(source, "a field that the schema does not know")
@@ -152,7 +147,7 @@ class RowShaper:
         return record
 
     def _set_aside(self, source: str, value: t.Any, error: ValueError, extra: dict[str, t.Any]) -> t.Any:
-        """Keep a misfit in `extra`, and return what is left for its column."""
+        """Keep a value of a wrong type in `extra`, and return the value for its column."""
         if source in self._key_sources:
             msg = f"a row's {source!a:.60}, part of the key, is {_describe(value)} that does not fit its type"
             advice = "Run again later. If the error persists, report it to the vendor"
@@ -165,14 +160,14 @@ class RowShaper:
         return None
 
     def _report(self, source: str, what: str) -> None:
-        """Log once per field that something went into `additional_properties`."""
+        """Warn once per field that `additional_properties` is used."""
         if source not in self._reported:
             self._reported.add(source)
             self._logger.warning("The vendor sends %s: %.60a. It is kept in `%s`.", what, source, ADDITIONAL_PROPERTIES)
 
 
 def _converter(spec: Mapping[str, t.Any]) -> tuple[type | None, Convert]:
-    """Return the Python type that needs no conversion, and the conversion for the rest."""
+    """Return the Python type that needs no conversion, and the function that converts other types."""
     kinds = spec["type"] if isinstance(spec["type"], list) else [spec["type"]]
     kind = next(kind for kind in kinds if kind != "null")
     if spec.get("format") == "date-time":
@@ -195,7 +190,7 @@ def _to_list(plain_type: type | None, convert: Convert, value: object) -> list[t
 
 
 def _to_object(converters: Mapping[str, tuple[type | None, Convert]], value: object) -> dict[str, t.Any]:
-    """Convert the properties with a type; others stay as they are."""
+    """Convert the properties that have a type; others are unchanged."""
     if not isinstance(value, dict):
         _refuse(value)
     misfits: dict[str, t.Any] = {}
@@ -245,7 +240,7 @@ def _to_integer(value: object) -> int:
             integer = value
         case str() if re.fullmatch(r"[+-]?\d{1,19}", value, re.ASCII):
             integer = int(value)
-        # The range first: `int` of 1e1000000 would have a million digits.
+        # Check the range first: `int` of 1e1000000 would have a million digits.
         case Decimal() if -(2**63) <= value < 2**63 and value == value.to_integral_value():
             integer = int(value)
         case _:

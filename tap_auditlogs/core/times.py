@@ -1,4 +1,4 @@
-"""Times in one fixed-width text form, in which the order as text is the order in time."""
+"""Timestamps in one fixed-width text format, so that they sort as text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Parse an ISO 8601 time into UTC; without an offset it is UTC already, and nanoseconds are cut off.
+    """Parse an ISO 8601 time into UTC; without an offset it is taken as UTC, and nanoseconds are truncated.
 
     Raises:
-        ValueError: If the text is not a time that exists (`0000-00-00`, a 61st second).
+        ValueError: If the time does not exist (`0000-00-00`, a 61st second).
     """
     moment = datetime.fromisoformat(text)
     try:
@@ -24,12 +24,8 @@ def format_timestamp(moment: datetime) -> str:
 
 
 def canonical_timestamp(text: str) -> str:
-    """Convert any ISO 8601 time to the form of `format_timestamp`.
-
-    Raises:
-        ValueError: As `parse_timestamp`.
-    """
-    if text.endswith("Z"):  # the usual form; three times as fast without time zones
+    """Convert any ISO 8601 time to the format of `format_timestamp`; raises ValueError as `parse_timestamp`."""
+    if text.endswith("Z"):  # the usual format; three times faster without time zones
         moment = datetime.fromisoformat(text[:-1])
         if moment.tzinfo is None:
             return moment.isoformat(timespec="microseconds") + "Z"
@@ -38,11 +34,7 @@ def canonical_timestamp(text: str) -> str:
 
 
 def from_epoch(seconds: float) -> datetime:
-    """Convert Unix seconds to a time in UTC.
-
-    Raises:
-        ValueError: If the number is outside the years 1 to 9999.
-    """
+    """Convert Unix seconds to a time in UTC; raises ValueError outside the years 1 to 9999."""
     try:
         return datetime.fromtimestamp(seconds, tz=UTC)
     except (OverflowError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The definition of a vendor: what its folder provides to the rest of the tap."""
+"""The definition of a vendor."""
 
 from __future__ import annotations
 
@@ -28,13 +28,10 @@ class Vendor:
 
     Attributes:
         name: The settings key and the name of the folder, for example `pigment`.
-        title: The name in titles and messages, for example `Pigment`.
-        package: The dotted name of the folder, from which `load` imports optional parts.
-        settings: The properties of the vendor's settings object.
-        streams: The stream classes.
-        audit_streams: The names of the streams that the folder's `ocsf` module maps to audit events.
-        connect: Creates the HTTP client, with its authenticator, rate limit and rules, from valid settings.
-        check_settings: Yields one message for each fault that the JSON schema cannot express.
+        package: The dotted name of the folder.
+        audit_streams: The names of the streams that the folder's `ocsf` module maps.
+        connect: Creates the HTTP client from valid settings.
+        check_settings: Yields one message for each error that the JSON schema cannot express.
     """
 
     name: str
@@ -47,5 +44,5 @@ class Vendor:
     check_settings: Callable[[Settings], Iterable[str]] = field(default=_no_faults)
 
     def load(self, part: str) -> ModuleType:
-        """Import a module of the vendor's folder that the tap itself does not need, such as `ocsf`."""
+        """Import a module of the folder on demand, such as `ocsf`."""
         return import_module(f"{self.package}.{part}")

@@ -1,7 +1,6 @@
-"""Threads that work ahead of the main thread and never delay the end of the process.
+"""Daemon threads that run jobs ahead of the main thread.
 
-The pools of `concurrent.futures` join their threads when Python exits, and a thread may wait minutes for a rate limit.
-These are daemon threads, so that the first error that ends the run ends the process at once.
+`concurrent.futures` joins its threads at exit, and a thread may wait minutes for a rate limit; these do not delay exit.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ if t.TYPE_CHECKING:
 TResult = t.TypeVar("TResult")
 
 AHEAD = 4
-"""Jobs per thread that are under way or waiting to be written: enough to keep all threads busy while one object takes
-long, and few enough to keep in memory."""
+"""Jobs per thread that are running or waiting to be written: enough to keep all threads busy during one slow job, and
+few enough to keep in memory."""
 
 
 class Workers:
-    """A fixed number of threads that run jobs in the order of submission; each starts with a job.
+    """A fixed number of threads that run jobs in the order of submission; threads are started as needed.
 
     Attributes:
         window: How many jobs to submit ahead of the one whose result is needed next.
@@ -40,7 +39,7 @@ class Workers:
         self._closed = threading.Event()
 
     def close(self) -> None:
-        """End the threads after their present jobs, without waiting for them."""
+        """End the threads after their current jobs, without waiting for them."""
         self._closed.set()
         for _ in range(self._started):
             self._jobs.put(None)
@@ -67,13 +66,9 @@ class Workers:
 
 
 def look_ahead(jobs: Iterable[Future[TResult]], window: int) -> Iterator[Future[TResult]]:
-    """Yield jobs in order while later ones are under way.
+    """Yield jobs in order, with up to `window` later ones already submitted by advancing `jobs`.
 
     If `jobs` raises, the jobs submitted before are yielded first.
-
-    Args:
-        jobs: Submits a job each time it is advanced.
-        window: How many jobs to submit ahead.
     """
     ahead: deque[Future[TResult]] = deque()
     failure: Exception | None = None

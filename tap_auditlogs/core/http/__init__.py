@@ -1,4 +1,4 @@
-"""HTTP for all vendors: timeouts, retries, rate limits and authentication, and no secret in a message."""
+"""HTTP for all vendors: timeouts, retries, rate limits and authentication."""
 
 from tap_auditlogs.core.http.auth import BearerAuthenticator, Token, TokenAuthenticator, oauth2_token, token_text
 from tap_auditlogs.core.http.client import HttpClient, HttpOptions

@@ -1,4 +1,4 @@
-"""Authenticators. They set headers only, so that no credential is part of a URL."""
+"""Authenticators; they set headers only, so that URLs contain no credentials."""
 
 from __future__ import annotations
 
@@ -40,27 +40,19 @@ class BearerAuthenticator(AuthBase):
 
 @dataclass(frozen=True)
 class Token:
-    """A token obtained from a vendor.
-
-    Attributes:
-        value: The token.
-        lifetime_seconds: Its lifetime, counted from when it was requested.
-    """
+    """A token, with its lifetime counted from when it was requested."""
 
     value: str
     lifetime_seconds: float
 
 
 def token_text(answer: ApiResponse, *path: str, where: str) -> str:
-    """Return a text, such as a token, from the JSON of a login's answer.
+    """Return a non-empty string, such as a token, from the JSON of a login response.
 
     Args:
-        answer: The answer.
-        *path: The keys that lead to the text.
-        where: The vendor and the step of the login, for messages.
-
-    Raises:
-        ProtocolError: If there is no text in this place, or an empty one.
+        answer: The response.
+        *path: The keys that lead to the string.
+        where: The vendor and the login step, for messages.
     """
     value = answer.json()
     for key in path:
@@ -71,22 +63,19 @@ def token_text(answer: ApiResponse, *path: str, where: str) -> str:
 
 
 def oauth2_token(answer: ApiResponse, *, where: str, default_lifetime: float) -> Token:
-    """Return the token of an OAuth 2.0 token answer.
+    """Return the token of an OAuth 2.0 token response.
 
     Args:
-        answer: The answer, with `access_token` and perhaps `expires_in`.
-        where: The vendor and the step of the login, for messages.
-        default_lifetime: Seconds, where the answer names no usable number of them.
-
-    Raises:
-        ProtocolError: If there is no token in the answer.
+        answer: The response, with `access_token` and optionally `expires_in`.
+        where: The vendor and the login step, for messages.
+        default_lifetime: Seconds, if `expires_in` is missing or invalid.
     """
     value = token_text(answer, "access_token", where=where)
     return Token(value, _lifetime_seconds(answer.json().get("expires_in"), default=default_lifetime))
 
 
 def _lifetime_seconds(expires_in: object, *, default: float) -> float:
-    """Read `expires_in`, which some servers send as text; nothing usable means the default."""
+    """Parse `expires_in`, which some servers send as a string."""
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | Decimal | str):
         return default
     try:
@@ -99,10 +88,7 @@ def _lifetime_seconds(expires_in: object, *, default: float) -> float:
 
 
 class TokenAuthenticator(AuthBase, abc.ABC):
-    """Obtains a token when first needed, shares it between threads and renews it shortly before it expires.
-
-    Lifetimes are measured on the monotonic clock, so that changes of the wall clock have no effect.
-    """
+    """Obtains a token on first use, shares it between threads and renews it shortly before it expires."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -114,11 +100,10 @@ class TokenAuthenticator(AuthBase, abc.ABC):
 
     @abc.abstractmethod
     def fetch_token(self) -> Token:
-        """Request a new token from the vendor.
+        """Request a new token.
 
         Raises:
-            CredentialsError: If the vendor rejects the credentials; not requested again in this run.
-            ApiError: If the request fails.
+            CredentialsError: If the vendor rejects the credentials; no token is requested again in this run.
         """
 
     def sign(self, request: requests.PreparedRequest, token: str) -> None:
@@ -131,12 +116,11 @@ class TokenAuthenticator(AuthBase, abc.ABC):
         return request
 
     def current(self) -> str:
-        """Return the value of a token that has not expired.
+        """Return a token that has not expired.
 
         Raises:
-            CredentialsError: If the vendor rejects the credentials. It is asked only once for all threads and streams:
-                some vendors lock an account after a few attempts.
-            ApiError: If there is no token for another reason.
+            CredentialsError: If the vendor rejects the credentials. All threads and streams share one attempt,
+                because some vendors lock an account after a few.
         """
         with self._lock:
             if self._refusal is not None:
@@ -149,17 +133,16 @@ class TokenAuthenticator(AuthBase, abc.ABC):
                     self._refusal = error
                     raise
                 redact.add(token.value)
-                # At most half of the lifetime, or a short-lived token would be renewed for each request.
+                # At most half of the lifetime, so that a short-lived token is not renewed for each request.
                 margin = min(_RENEW_EARLY_SECONDS, token.lifetime_seconds / 2)
                 self._renew_at = asked_at + token.lifetime_seconds - margin
                 self._token = token
             return self._token.value
 
     def discard(self, value: str) -> bool:
-        """Discard a token that the vendor has rejected; return whether another one can be tried.
+        """Discard a token that the vendor has rejected; return whether to try another one.
 
-        A token that replaced a rejected one, and has not been accepted since, is kept: of many concurrent requests each
-        would renew it again.
+        A replacement that was never accepted is kept, so that concurrent requests do not each renew it again.
         """
         with self._lock:
             if self._token is None or self._token.value != value:
@@ -171,7 +154,7 @@ class TokenAuthenticator(AuthBase, abc.ABC):
             return True
 
     def note_accepted(self, value: str) -> None:
-        """Note that the vendor has accepted a token, so that it can be renewed when it is rejected later."""
+        """Record that the vendor has accepted a token, so that it may be renewed if it is rejected later."""
         with self._lock:
             if self._token is not None and self._token.value == value:
                 self._on_trial = False

@@ -1,4 +1,4 @@
-"""The HTTP client: returns a complete and accepted answer, or raises an error for the operator."""
+"""The HTTP client: returns a complete, checked response, or raises an error for the operator."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 _CONNECT_SECONDS = 10.0
 _READ_BYTES = 65_536
 _LARGEST_BODY = 128 * 1024 * 1024
-"""Far above any page of any vendor; stops decompression bombs, of which several threads could each receive one."""
+"""Far above any vendor's page size; limits decompression bombs, of which each thread could receive one."""
 
 _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 530)})
 
@@ -52,9 +52,8 @@ class HttpOptions:
     """The HTTP settings common to all vendors.
 
     Attributes:
-        user_agent: Sent with every request.
-        timeout_seconds: An answer must be complete within this time.
-        max_retry_wait_seconds: The most seconds of all waits of one request together.
+        timeout_seconds: The time limit for a complete response.
+        max_retry_wait_seconds: The limit for all waits of one request together.
     """
 
     user_agent: str
@@ -70,13 +69,9 @@ class _Session(requests.Session):
 
 
 class HttpClient:
-    """HTTP client for one vendor: a session with its connections, credentials, rate limit and rules.
+    """HTTP client for one vendor.
 
     Redirects are not followed. Proxies and the CA bundle are taken from the environment; `.netrc` is ignored.
-
-    Attributes:
-        vendor: The vendor's name for messages.
-        clock: The vendor's clock.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only and independent of each other
@@ -93,21 +88,20 @@ class HttpClient:
         keep_cookies: bool = False,
         clock: ServerClock | None = None,
     ) -> None:
-        """Set up; nothing is sent.
+        """Set up without sending anything.
 
         Args:
             vendor: The vendor's name for messages.
             options: The common HTTP settings.
             authenticator: Signs each request.
             throttle: Limits the rate of requests.
-            check_answer: Raises an `ApiError` for an answer that is an error whatever its HTTP status; called for every
-                answer whose body is JSON, before the status is checked.
-            check_status: Raises an `ApiError` for a status with a meaning of its own at this vendor; called for every
-                answer that passes `check_answer`, whatever its body.
+            check_answer: Raises an `ApiError` if a JSON body reports an error; called before the status is checked.
+            check_status: Raises an `ApiError` for a status with a special meaning for this vendor; called for every
+                response that passes `check_answer`.
             rate_limit_window: The vendor's rate limit window in seconds, for a 429 without `Retry-After`.
             connections: The most concurrent requests.
-            keep_cookies: Whether to send cookies back; an API needs none beside the credentials.
-            clock: The vendor's clock, if another client shares it.
+            keep_cookies: Whether to send cookies back.
+            clock: The vendor's clock, if shared with another client.
         """
         self.vendor = vendor
         self.clock = clock or ServerClock()
@@ -119,7 +113,7 @@ class HttpClient:
         self._rate_limit_window = rate_limit_window
         self._read_seconds = options.timeout_seconds
         self._session = _Session()
-        self._session.trust_env = False  # else it reads .netrc, and the environment again for each request
+        self._session.trust_env = False  # else requests reads .netrc, and the environment for each request
         adapter = DeadlineAdapter(pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -128,30 +122,29 @@ class HttpClient:
             self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def server_time(self) -> datetime:
-        """Return the time in UTC by the vendor's clock, or by this machine's while that is unknown."""
+        """Return the vendor's time in UTC, or this machine's while that is unknown."""
         return self.clock.now()
 
     def log_in(self) -> None:
-        """Obtain a token now instead of with the first request, if the vendor has tokens."""
+        """Obtain a token now instead of with the first request, if the vendor uses tokens."""
         if isinstance(self._authenticator, TokenAuthenticator):
             self._authenticator.current()
 
     def send(
         self, request: requests.Request, *, what: str, authenticated: bool = True, expect: Expected = "json"
     ) -> ApiResponse:
-        """Send a request, with retries, and check the answer.
+        """Send a request, with retries, and check the response.
 
         Args:
             request: The request without credentials.
             what: What is requested, for messages, such as `audit events`.
-            authenticated: Whether to sign the request; a token is requested unsigned.
-            expect: `json`, status 2xx with a JSON body; `text`, status 2xx with any body; or `redirect`, status 3xx,
-                which the caller evaluates.
+            authenticated: Whether to sign the request; false for a token request.
+            expect: `json`, status 2xx with a JSON body; `text`, status 2xx with any body; `redirect`, status 3xx.
 
         Raises:
-            CredentialsError: If the vendor rejects the credentials; a token is renewed once before.
+            CredentialsError: If the vendor rejects the credentials, after one renewal of the token.
             RefusedError: If the vendor forbids this request.
-            ApiError: If the answer is another error, or there is none within the permitted tries and waits.
+            ApiError: For any other error, or if all tries fail.
         """
         attempt = partial(self._send_once, expect=expect)
         return self._until_answered(attempt, request, f"{self.vendor}: {what}", authenticated=authenticated)
@@ -165,7 +158,7 @@ class HttpClient:
         authenticated: bool = True,
         tries: int = MAX_TRIES,
     ) -> ApiResponse:
-        """Make attempts until one succeeds or the budget of tries and waits is spent."""
+        """Retry until an attempt succeeds or the budget of tries and waits is spent."""
         budget = RetryBudget(self._options.max_retry_wait_seconds, rate_limit_window=self._rate_limit_window)
         retrying = backoff.on_exception(
             budget.waits,
@@ -190,7 +183,7 @@ class HttpClient:
             raise ApiError(message, status=error.status) from error
 
     def _authenticated(self, attempt: Attempt, request: requests.Request, where: str) -> ApiResponse:
-        """Make an attempt; if its token is rejected, renew it and make another one."""
+        """Make an attempt; if the token is rejected, renew it and try once more."""
         authenticator = self._authenticator
         if not isinstance(authenticator, TokenAuthenticator):
             return attempt(request, where, authenticator)
@@ -224,10 +217,10 @@ class HttpClient:
     def _prepare(
         self, request: requests.Request, where: str, authenticator: AuthBase | None
     ) -> requests.PreparedRequest:
-        """Sign a request; raise if a header is not valid, as with a credential pasted with a line break."""
+        """Sign a request; raises if a header is invalid, for example a credential with a line break."""
         try:
             prepared = self._session.prepare_request(request)
-        except ValueError as error:  # the base class of the library's errors about URLs
+        except ValueError as error:  # base class of requests' URL errors
             msg = f"the request cannot be sent: {type(error).__name__}"
             raise ApiError(msg, where=where, advice="Check the URL and user_agent in the settings") from error
         if authenticator is not None:
@@ -241,7 +234,7 @@ class HttpClient:
     def _exchange(
         self, prepared: requests.PreparedRequest, where: str, read_body: Callable[[requests.Response, str], bytes]
     ) -> ApiResponse:
-        """Send a request and read the whole answer."""
+        """Send a request and read the complete response."""
         url = t.cast("str", prepared.url)
         try:
             response = self._session.send(
@@ -343,7 +336,7 @@ def _root_cause(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> t.Iterator[BaseException]:
-    """Yield an error and its causes, also from `args` and `reason`, where urllib3 keeps them."""
+    """Yield an error and its causes, including those in `args` and `reason`, where urllib3 keeps them."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -362,7 +355,7 @@ def _proxies(scheme: str, host: str) -> dict[str, str]:
 
 @lru_cache
 def _ca_bundle() -> str | bool:
-    """Return the CA bundle that the environment names, or True for the library's own."""
+    """Return the CA bundle named in the environment, or True for the default of requests."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         if path := os.environ.get(name):
             if not Path(path).exists():

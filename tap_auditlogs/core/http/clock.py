@@ -1,4 +1,4 @@
-"""The vendor's clock, read from the `Date` headers of its answers."""
+"""The vendor's clock, from the `Date` headers of its responses."""
 
 from __future__ import annotations
 
@@ -11,26 +11,22 @@ if t.TYPE_CHECKING:
 
 
 _PLAUSIBLE_YEARS = range(1970, 2200)
-"""Times outside would also overflow when a look-back or a tolerance is applied to them."""
+"""Times outside could overflow when a look-back is subtracted."""
 
 
 class ServerClock:
-    """The offset of the vendor's clock from this machine's, shared by the clients of one vendor.
-
-    Attributes:
-        is_known: Whether any answer had a usable `Date`.
-    """
+    """The offset of the vendor's clock from this machine's; `is_known` after the first valid `Date`."""
 
     def __init__(self) -> None:
         self.is_known = False
         self._offset = timedelta()
 
     def now(self, at: datetime | None = None) -> datetime:
-        """Convert a time of this machine's clock, now by default, to the vendor's; unchanged while that is unknown."""
+        """Convert a time of this machine's clock, by default now, to the vendor's; unchanged while that is unknown."""
         return (at or datetime.now(UTC)) + self._offset
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Read the time from the headers of an answer."""
+        """Read the time from the headers of a response."""
         moment = parse_http_date(headers.get("Date", ""))
         if moment is not None and moment.year in _PLAUSIBLE_YEARS:
             self._offset = moment - datetime.now(UTC)

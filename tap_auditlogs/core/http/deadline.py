@@ -1,7 +1,6 @@
-"""Connections whose answer must be complete, headers included, within the read timeout.
+"""Connections that apply the read timeout to the whole response, headers included.
 
-The libraries restart the read timeout with each byte that arrives, so a server that sends a byte now and then could
-block a run for ever. Here it counts from the request to the last byte of the answer.
+Other connections restart the timeout with each byte received, so a slow server could block a run indefinitely.
 """
 
 from __future__ import annotations
@@ -32,9 +31,11 @@ class _DeadlineReader(io.RawIOBase):
         self._timeout = sock.gettimeout()
         self._deadline = None if self._timeout is None else time.monotonic() + self._timeout
 
+    @override
     def readable(self) -> bool:
         return True
 
+    @override
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         if self._deadline is not None:
             left = self._deadline - time.monotonic()
@@ -43,8 +44,9 @@ class _DeadlineReader(io.RawIOBase):
             self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
+    @override
     def close(self) -> None:
-        with suppress(OSError):  # if the connection is closed already
+        with suppress(OSError):  # if the connection is already closed
             self._sock.settimeout(self._timeout)
         self._raw.close()
         super().close()
@@ -78,7 +80,7 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sends over such connections, also through proxies, except SOCKS proxies, which have connections of their own."""
+    """Uses these connections, also through proxies, except SOCKS proxies."""
 
     @override
     def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:

@@ -1,4 +1,4 @@
-"""Downloads of any size, with a minimum speed instead of a total time limit."""
+"""File downloads with a minimum speed instead of a total time limit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LARGEST_ERROR_BODY = 65_536
 
 
 class SpeedLimit:
-    """Detects a download that is slower than the minimum speed over a window of time."""
+    """Detects a download that is slower than a minimum speed over a time window."""
 
     def __init__(
         self, started: float, *, least: float = LEAST_BYTES_PER_SECOND, window: float = SPEED_WINDOW_SECONDS
@@ -40,7 +40,7 @@ class SpeedLimit:
         """Start counting.
 
         Args:
-            started: The time, in seconds of a monotonic clock.
+            started: The time in seconds of a monotonic clock.
             least: Bytes per second.
             window: Seconds over which the speed is measured.
         """
@@ -49,7 +49,7 @@ class SpeedLimit:
         self._totals = deque([(started, 0)])
 
     def is_missed(self, now: float, total: int) -> bool:
-        """Note the bytes received so far; return whether too few of them came within the last window."""
+        """Record the bytes received so far; return whether the speed over the last window was too low."""
         if now - self._totals[-1][0] >= self._window / 60:
             self._totals.append((now, total))
         while len(self._totals) > 1 and now - self._totals[1][0] >= self._window:
@@ -59,7 +59,7 @@ class SpeedLimit:
 
 
 class FileClient(HttpClient):
-    """Downloads files under the rules of `HttpClient`: retries, waits, credentials, no redirects."""
+    """Downloads files with the retries, waits and credentials of `HttpClient`."""
 
     def __init__(
         self,
@@ -70,33 +70,29 @@ class FileClient(HttpClient):
         connections: int = 1,
         adapter: type[HTTPAdapter] = HTTPAdapter,
     ) -> None:
-        """Set up; nothing is sent.
+        """Set up without sending anything.
 
         Args:
             vendor: The vendor's name for messages.
-            options: The common HTTP settings; the timeout is for API answers and does not apply here.
+            options: The common HTTP settings; the timeout does not apply.
             authenticator: Signs each request.
-            connections: How many threads may download at once.
+            connections: The most concurrent downloads.
             adapter: Creates the connections.
         """
         super().__init__(vendor, options, authenticator=authenticator)
         transport = adapter(pool_maxsize=connections, pool_block=True)
         self._session.mount("https://", transport)
         self._session.mount("http://", transport)
-        self._read_seconds = SPEED_WINDOW_SECONDS  # without a byte for this long, the minimum speed is missed
+        self._read_seconds = SPEED_WINDOW_SECONDS  # no byte for this long is below the minimum speed
 
     def fetch(self, url: str, open_sink: Callable[[], Sink], *, what: str, tries: int = MAX_TRIES) -> None:
-        """Download a file as it is stored, without content encoding.
+        """Download a file as stored, without content encoding; raises as `send`.
 
         Args:
             url: The URL.
-            open_sink: Called before each try, which it may prevent by raising; returns what takes the bytes, from the
-                first one on.
+            open_sink: Called before each try; returns the function that receives the bytes, or raises.
             what: What is downloaded, for messages.
             tries: The most tries.
-
-        Raises:
-            ApiError: As `send`.
         """
         request = requests.Request("GET", url, headers={"Accept-Encoding": "identity"})
         self._until_answered(partial(self._fetch_once, open_sink), request, f"{self.vendor}: {what}", tries=tries)

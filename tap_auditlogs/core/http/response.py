@@ -1,4 +1,4 @@
-"""A complete answer, whose JSON is decoded once and with every digit of its numbers."""
+"""A complete response, whose JSON numbers are decoded exactly."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _decoder = msgspec.json.Decoder(float_hook=_to_decimal)
 
 
 class ApiResponse(requests.Response):
-    """A `requests.Response` whose body has been read and whose JSON is decoded once."""
+    """A `requests.Response` whose body has been read."""
 
     @classmethod
     def complete(cls, response: requests.Response, body: bytes) -> Self:
-        """Create a complete response from a streamed one and its whole body, already decompressed."""
+        """Create a complete response from a streamed one and its decompressed body."""
         whole = cls()
         whole.__dict__.update(response.__dict__)
         whole._content = body
@@ -41,25 +41,24 @@ class ApiResponse(requests.Response):
 
     @override
     def json(self, **_options: t.Any) -> t.Any:
-        """Return the decoded body, the same object at each call; see `decode_json`."""
+        """Return the decoded body, the same object for each call; see `decode_json`."""
         if "_payload" not in self.__dict__:
             self._payload = decode_json(self.content)
         return self._payload
 
     def describe(self) -> str:
-        """Describe the answer like `HTTP 502, 1204 bytes of text/html`; the body may repeat a secret."""
+        """Describe the response as `HTTP 502, 1204 bytes of text/html`, without the body, which may contain secrets."""
         kind = self.headers.get("Content-Type", "unnamed type").split(";")[0].strip()[:60]
         return f"HTTP {self.status_code}, {len(self.content)} bytes of {kind!a}".replace("'", "")
 
 
 def decode_json(body: bytes) -> t.Any:
-    """Decode UTF-8 JSON; integers of any size stay exact, other numbers become `Decimal`.
+    """Decode UTF-8 JSON; integers are exact, other numbers become `Decimal`.
 
-    `NaN` and infinities, which some servers write, become null, and a lone surrogate becomes U+FFFD: no target could
-    store them.
+    `NaN` and infinities become null, and a lone surrogate becomes U+FFFD, because targets cannot store them.
 
     Raises:
-        ValueError: If it is not JSON, is nested too deep, or holds a number of thousands of digits.
+        ValueError: If it is not JSON, is nested too deep, or contains a number with thousands of digits.
     """
     try:
         return _decoder.decode(body)

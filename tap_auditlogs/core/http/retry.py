@@ -1,4 +1,4 @@
-"""How long to wait before a retry, and when to stop."""
+"""Waits between retries."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ _LONGEST_RETRY_AFTER = 10.0**9
 
 
 class RetryBudget:
-    """The tries and waits of one request.
-
-    Attributes:
-        tries: How often the request has been sent.
-        waited: The seconds waited so far.
-    """
+    """The tries and waits of one request; `waited` is in seconds."""
 
     def __init__(
         self,
@@ -35,12 +30,11 @@ class RetryBudget:
         rate_limit_window: float,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Start with nothing spent.
+        """Start with one try and no wait.
 
         Args:
-            longest_total: The most seconds of all waits together.
-            rate_limit_window: The vendor's rate limit window in seconds, over which the tries are spread after a 429
-                without `Retry-After`.
+            longest_total: The limit in seconds for all waits together.
+            rate_limit_window: Seconds over which the tries are spread after a 429 without `Retry-After`.
             jitter: Returns a number from 0 to 1.
         """
         self._longest_total = longest_total
@@ -52,9 +46,9 @@ class RetryBudget:
     def waits(self) -> Generator[float, TransientError, None]:
         """Yield the seconds to wait after each failure, until the next wait would exceed the budget.
 
-        A wait generator of the `backoff` library, which sends each failure in.
+        A wait generator for `backoff`, which sends each failure in.
         """
-        error = yield 0.0  # the library primes the generator with this first step
+        error = yield 0.0  # backoff discards the first value
         while True:
             wait = self._wait_after(error)
             if self.waited + wait > self._longest_total:
@@ -71,10 +65,10 @@ class RetryBudget:
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Return the seconds that a `Retry-After` header asks to wait, or None if it has no usable value.
+    """Return the seconds to wait according to a `Retry-After` header, or None if it is missing or invalid.
 
     Args:
-        value: Seconds or an HTTP date; of two headers, which are joined with a comma, the longer wait counts.
+        value: Seconds or an HTTP date; of several values joined with a comma, the longest counts.
         now: The server's time.
     """
     if value is None:
@@ -86,7 +80,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def answered_at(response: requests.Response) -> datetime:
-    """Return the `Date` of an answer, or the time by this machine's clock if that is not usable."""
+    """Return the `Date` of a response, or this machine's time if it is missing or invalid."""
     return parse_http_date(response.headers.get("Date", "")) or datetime.now(UTC)
 
 

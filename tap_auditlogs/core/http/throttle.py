@@ -1,4 +1,4 @@
-"""Keeps requests below a vendor's rate limit."""
+"""Rate limit for requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if t.TYPE_CHECKING:
 
 
 class Throttle:
-    """Limits the requests of all threads of this process in any window of time."""
+    """Limits the requests of all threads of this process in any time window."""
 
     def __init__(self, requests: int, *, per_seconds: float) -> None:
         self._requests = requests
@@ -24,7 +24,7 @@ class Throttle:
         self._shared_limiter().try_acquire("request", blocking=True)
 
     def _shared_limiter(self) -> Limiter:
-        """Create the limiter when it is first needed."""
+        """Create the limiter on first use."""
         with self._lock:
             if self._limiter is None:
                 from pyrate_limiter import Limiter, Rate  # noqa: PLC0415 - takes a quarter of a second, which --version does not need
