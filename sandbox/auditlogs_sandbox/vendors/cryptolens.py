@@ -1,7 +1,6 @@
-"""The imitation of Cryptolens' logs: the Web API Log, the events and the object log.
+"""Imitation of Cryptolens' Web API Log, events and object log.
 
-Written from the vendor's pages and SDKs, not from what the tap sends. Where they say nothing, it takes the
-reading that forgives least.
+Written from the vendor's documentation and SDKs; where they say nothing, it behaves in the strictest way.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
+from typing_extensions import override
 from werkzeug.wrappers import Response
 
 from auditlogs_sandbox.vendor import VendorSandbox, encode, json_response
@@ -31,11 +31,11 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.world import World
 
 BASE_PATH: t.Final = "/api/ai/"
-DEFAULT_LIMIT: t.Final = 10  # vendor page: Limit default
-RETENTION: t.Final = timedelta(days=30)  # vendor page: events and object log are kept 30 days
+DEFAULT_LIMIT: t.Final = 10  # Cryptolens docs
+RETENTION: t.Final = timedelta(days=30)  # Cryptolens docs: events and object log
 PRODUCTS: t.Final = (3646, 4012, 5693)
 
-# Vendor's list of error messages.
+# Cryptolens docs: error messages.
 UNABLE_TO_AUTHENTICATE: t.Final = "Unable to authenticate"
 ACCESS_DENIED: t.Final = "Access denied"
 KEY_NOT_FOUND: t.Final = "Not enough permission and/or key not found"
@@ -57,11 +57,11 @@ _TOKEN_ALPHABET: t.Final = string.ascii_letters + string.digits + "+/"
 
 
 class _RefusedError(Exception):
-    """The vendor refuses the request with this message."""
+    """The request is rejected with this message."""
 
 
 class _Entry(t.NamedTuple):
-    """A row, encoded but for its id, which some levers spell in another way."""
+    """A row, encoded except for its id, which `ids_as_strings` encodes differently."""
 
     id: int
     time: int
@@ -80,22 +80,20 @@ class _Entry(t.NamedTuple):
 
 @dataclass
 class Log:
-    """One of the logs, with its limits and the levers for tests.
+    """One of the logs, with its limits and the options for tests.
 
     Attributes:
-        method: The name of the API method.
-        stream: The name that the truth about it goes by.
-        rows_key: The key of the rows in an answer.
+        stream: The name of the tap's stream.
+        rows_key: The key of the rows in a response.
         time_key: The key of a row's time.
         max_limit: The largest `Limit`.
-        retention: How long rows are shown; None is for ever.
-        parameters: The parameters of the method besides the common ones, in lower case.
-        make_row: Makes up a row's keys besides id and time.
-        success_message: The message of a good answer; both null and an empty text occur.
-        next_id: The id that the next row may have.
-        order: The order of rows after a cursor. Anything but ascending violates what clients must assume:
-            descending shows the newest rows first, shuffled mixes each page.
-        most_rows: Answers have no more rows than this, whatever the `Limit`.
+        retention: How long rows are shown; None for no limit.
+        parameters: The parameters besides the common ones, in lower case.
+        make_row: Creates a row without id and time.
+        success_message: The `message` of a successful response.
+        order: The order of rows after a cursor. Descending and shuffled (within each page) are errors that clients must
+            detect.
+        most_rows: The most rows in a response, whatever the `Limit`.
     """
 
     method: str
@@ -114,25 +112,17 @@ class Log:
     uncommitted: list[_Entry] = field(default_factory=list)
 
     def visible(self, entry: _Entry, now: int) -> bool:
-        """Tell whether a row is still shown.
-
-        Args:
-            entry: The row.
-            now: The time in Unix seconds.
-
-        Returns:
-            Whether it is.
-        """
+        """Return whether a row is still shown at `now`, in Unix seconds."""
         return self.retention is None or entry.time >= now - self.retention.total_seconds()
 
     def take_id(self, rng: Random) -> int:
-        """Hand out the next id; ids have gaps."""
+        """Return the next id; ids have gaps."""
         taken = self.next_id
         self.next_id += rng.choice((1, 1, 1, 2, 3, 17))
         return taken
 
     def commit(self, entry: _Entry) -> None:
-        """Make a row visible, in the order of ids."""
+        """Make a row visible, in order of id."""
         bisect.insort(self.entries, entry)
 
 
@@ -140,18 +130,14 @@ _FIRST_WIDE_ID: t.Final = 2**31
 
 
 class CryptolensSandbox(VendorSandbox):
-    """The imitated logs.
+    """The imitated API.
 
     Attributes:
-        access_token: The one token that is let in.
         permissions: The methods that the token may call.
-        web_api_log: The Web API Log and its levers.
-        events: The events and their levers.
-        object_log: The object log and its levers.
-        error_style: How errors come: in an answer with status 200 or 400, or without `result`.
-        null_when_empty: Answers null where the list of rows would be empty.
-        ids_as_strings: Spells the ids of rows as strings.
-        narrow_cursors: Refuses a `StartingAfter` beyond 32 bits, as the vendor's .NET client declares it.
+        error_style: Errors have status 200 or 400, or only a `message`.
+        null_when_empty: Respond with null instead of an empty list of rows.
+        ids_as_strings: Encode the ids of rows as strings.
+        narrow_cursors: Reject a `StartingAfter` beyond 32 bits, as declared in the vendor's .NET client.
     """
 
     name = "cryptolens"
@@ -219,10 +205,10 @@ class CryptolensSandbox(VendorSandbox):
         self._add_history(self.events, days=60, count=max(1, world.size // 5))
         self._add_history(self.object_log, days=60, count=max(1, world.size // 8))
 
-    # What the server needs.
+    # Interface of the server.
 
+    @override
     def handle(self, request: Request) -> Response:
-        """Answer as the vendor would."""
         path = request.path.lower()
         log = self._logs.get(path.removeprefix(BASE_PATH)) if path.startswith(BASE_PATH) else None
         if log is None:
@@ -235,12 +221,12 @@ class CryptolensSandbox(VendorSandbox):
             except _RefusedError as refusal:
                 return self._error(str(refusal))
 
+    @override
     def config(self, base_url: str) -> dict[str, t.Any]:
-        """Give the settings with which a client reaches this vendor."""
         return {"access_token": self.access_token, "api_url": f"{base_url}/api"}
 
+    @override
     def truth(self) -> dict[str, list[Row]]:
-        """Give, for each stream, the rows that the API would show now."""
         with self.lock:
             now = self._now()
             return {
@@ -248,71 +234,54 @@ class CryptolensSandbox(VendorSandbox):
                 for log in self._logs.values()
             }
 
+    @override
     def advance(self) -> None:
-        """Let time bring new rows."""
         with self.lock:
             now = self._now()
             for log, count in ((self.web_api_log, 60), (self.events, 12), (self.object_log, 8)):
-                # A row that a test dated in the future says nothing about when the next ones come.
+                # Ignore rows that a test dated in the future.
                 newest = max((entry.time for entry in log.entries if entry.time <= now), default=0) * NANOSECONDS
                 times = [moment // NANOSECONDS for moment in self.world.following(self._rng, newest, count)]
-                # The slice begins in the second of the newest known row, and has a second of several rows.
+                # The new rows start in the second of the newest one, and include several in one second.
                 times[0] = newest // NANOSECONDS
                 times[3:7] = [times[3]] * 4
                 for moment in times:
                     self._add(log, moment)
 
+    @override
     def secrets(self) -> list[str]:
-        """Give every credential that this vendor hands out."""
         return [self.access_token]
 
-    # Levers.
+    # Options for tests.
 
     def add_row(self, log: Log, *, age: timedelta = timedelta(), **changes: object) -> Row:
-        """Add a row with the next id.
-
-        Args:
-            log: The log to add to.
-            age: How long ago it was made; negative for a row from the future.
-            **changes: Keys of the row to set.
-
-        Returns:
-            The row.
-        """
+        """Add a row with the next id; a negative `age` dates it in the future, `changes` set its keys."""
         with self.lock:
             return self._add(log, self._now() - int(age.total_seconds()), **changes).decode()
 
     def begin_row(self, log: Log, *, age: timedelta = timedelta()) -> int:
-        """Begin a row that has its id and time but is not visible before `commit_rows`.
-
-        Args:
-            log: The log that the row belongs to.
-            age: How long ago it was made.
-
-        Returns:
-            Its id.
-        """
+        """Create a row with an id and a time that is not visible before `commit_rows`; return its id."""
         with self.lock:
             entry = self._make(log, self._now() - int(age.total_seconds()))
             log.uncommitted.append(entry)
             return entry.id
 
     def commit_rows(self) -> None:
-        """Make the rows visible that were begun."""
+        """Make the rows of `begin_row` visible."""
         with self.lock:
             for log in self._logs.values():
                 for entry in log.uncommitted:
                     log.commit(entry)
                 log.uncommitted.clear()
 
-    # The data.
+    # Data.
 
     def _now(self) -> int:
         return to_nanoseconds(self.world.now()) // NANOSECONDS
 
     def _add_history(self, log: Log, *, days: float, count: int) -> None:
         times = [moment // NANOSECONDS for moment in self.world.history(self._rng, days=days, count=count)]
-        # A burst within one second, larger than a page where the log is long enough, late in what is shown.
+        # Many rows within one second, more than a page if the log is long enough.
         burst = min(log.max_limit + log.max_limit // 10, count // 4)
         begin = count * 2 // 3
         times[begin : begin + burst] = [times[begin]] * burst
@@ -329,7 +298,7 @@ class CryptolensSandbox(VendorSandbox):
         taken = log.take_id(self._rng)
         return _Entry(taken, moment, encode(row, escaped=bool(taken % 2))[1:])
 
-    # The answers.
+    # Responses.
 
     def _answer(self, log: Log, sent: _Parameters) -> Response:
         if sent.text("token") != self.access_token:
@@ -349,12 +318,12 @@ class CryptolensSandbox(VendorSandbox):
         order, descending = _read_order(sent.text("orderby"), default_descending=before > 0)
         if not 1 <= limit <= log.max_limit or min(after, before) < 0:
             raise _RefusedError(INCORRECT_INPUT)
-        # How a cursor and `Time` go together is explained for the Web API Log only.
+        # `Time` together with a cursor is documented for the Web API Log only.
         if time_matches is not None and (after or before) and log is not self.web_api_log:
             raise _RefusedError(INCORRECT_INPUT)
         matches = self._row_filter(sent)
         now = self._now()
-        # With a filter on time, the cursors take a time (vendor's own n8n node).
+        # With a filter on time, cursors are times (as in the vendor's n8n node).
         cursor = "id" if time_matches is None else "time"
         if log.order == "descending" and not before:
             descending = True
@@ -411,7 +380,7 @@ class CryptolensSandbox(VendorSandbox):
 
 
 class _Parameters:
-    """The parameters of a request; their names are not case sensitive, and empty means not set."""
+    """The parameters of a request; names are case-insensitive, and empty values are ignored."""
 
     def __init__(self, sent: MultiDict[str, str]) -> None:
         self._values: dict[str, str] = {}
@@ -436,7 +405,7 @@ class _Parameters:
         return int(text)
 
     def integers(self, name: str) -> list[int]:
-        """Read a list, which comes as the text of a JSON array."""
+        """Parse a JSON array of integers."""
         numbers = self._json(name)
         if numbers is None:
             return []
@@ -445,7 +414,7 @@ class _Parameters:
         return numbers
 
     def comparison(self, name: str) -> Callable[[int], bool] | None:
-        """Read a filter on time, which comes as a number or as the text of a JSON object like {"gte": 1}."""
+        """Parse a filter on time: a number, or a JSON object such as `{"gte": 1}`."""
         bounds = self._json(name)
         if bounds is None:
             return None
@@ -469,10 +438,10 @@ class _Parameters:
             raise _RefusedError(INCORRECT_INPUT) from error
 
 
-def _in_order(  # noqa: PLR0913 - each is one thing that a client may ask for
+def _in_order(  # noqa: PLR0913 - one for each parameter of the request
     entries: Sequence[_Entry], *, after: int, before: int, cursor: str, order: str, descending: bool
 ) -> Iterable[_Entry]:
-    """Give the rows beyond the cursor in the order asked for; of two cursors, `before` counts."""
+    """Return the rows beyond the cursor in the requested order; `before` takes precedence."""
     where = operator.attrgetter(cursor)
     if cursor == order == "id":
         first = 0 if before else bisect.bisect_right(entries, after, key=where)
@@ -492,7 +461,7 @@ def _read_order(text: str, *, default_descending: bool) -> tuple[str, bool]:
 
 
 class _RowFactory:
-    """Makes up rows with what the vendor's pages show, and with what clients must expect beyond."""
+    """Creates rows with documented values, and with undocumented ones that clients must expect."""
 
     def __init__(self, world: World, rng: Random) -> None:
         self._rng = rng
@@ -521,7 +490,7 @@ class _RowFactory:
             "doId": rng.randrange(2**33, 2**40) if is_data_object else 0,
         }
         if happens(rng, 0.01):
-            # A key that no page knows: one that the vendor adds some day.
+            # An undocumented key, as the vendor may add.
             row["countryCode"] = rng.choice(("SE", None, ["SE", "FI"]))
         return row
 
@@ -548,7 +517,7 @@ class _RowFactory:
                 )
             ),
         }
-        if happens(rng, 0.3):  # in the vendor's SDK but not in its table, so it is not always there
+        if happens(rng, 0.3):  # in the vendor's SDK but not in its docs
             del row["productId"]
         return row
 
@@ -574,12 +543,5 @@ class _RowFactory:
 
 
 def create(world: World) -> CryptolensSandbox:
-    """Make up the vendor's data.
-
-    Args:
-        world: The clock and the seed.
-
-    Returns:
-        The imitated vendor.
-    """
+    """Create the sandbox."""
     return CryptolensSandbox(world)
