@@ -170,7 +170,7 @@ class LogStream(AuditStream, abc.ABC):
             msg = "its `progress` or `read_on` is not what this tap writes"
             raise StateError(msg) from error
 
-    # Start and retention
+    # Start and retention of rows
 
     def _start(self) -> str | None:
         """Return the start time of a first read, from the settings or from an interrupted earlier run."""
@@ -389,7 +389,7 @@ class ObjectLog(LogStream):
     path = "/ai/GetObjectLog"
     takes_ending_before = False
     page_size = 100
-    rows_keys = ("events", "logs", "objectlogs")  # Cryptolens docs: events; its clients do not read this log
+    rows_keys = ("events", "logs", "objectlogs")  # Cryptolens docs: events; no client confirms it
     time_property = "created"
     retention = timedelta(days=30)
     schema = th.PropertiesList(
