@@ -1,4 +1,4 @@
-"""The classes of OCSF 1.8.0 that audit events have, with the captions of their activities."""
+"""OCSF 1.8.0 classes of audit events, with the captions of their activities."""
 
 from __future__ import annotations
 
@@ -16,18 +16,12 @@ if t.TYPE_CHECKING:
 VERSION: t.Final = "1.8.0"
 
 OTHER: t.Final = 99
-"""The activity, or the type, that OCSF has no number for; its name says what it is."""
+"""OCSF's id for an activity or type that is not in its list."""
 
 
 @dataclass(frozen=True, eq=False)
 class Status:
-    """How it went.
-
-    Attributes:
-        id: OCSF's number.
-        caption: OCSF's name of it.
-        outcome: The same in the column `outcome`.
-    """
+    """OCSF's `status_id` and `status`, and the value of the column `outcome`."""
 
     id: int
     caption: str
@@ -41,13 +35,7 @@ FAILURE: t.Final = Status(2, "Failure", "failure")
 
 @dataclass(frozen=True, eq=False)
 class EventClass:
-    """A class of events.
-
-    Attributes:
-        uid: Its number; the first digit is its category's.
-        name: Its caption.
-        activities: The captions of its activities.
-    """
+    """OCSF's `class_uid` and `class_name`, and the captions of `activity_id`."""
 
     uid: int
     name: str
@@ -69,13 +57,7 @@ _CATEGORIES: t.Final = {3: "Identity & Access Management", 6: "Application Activ
 
 
 class Activity(t.NamedTuple):
-    """What was done.
-
-    Attributes:
-        event_class: The class of the event.
-        id: The number of the activity in its class.
-        name: What the source calls it, for the activity `OTHER`.
-    """
+    """An activity of an event class; `name` is the source's name of it, used with the id `OTHER` only."""
 
     event_class: EventClass
     id: int
@@ -84,15 +66,7 @@ class Activity(t.NamedTuple):
 
 @lru_cache(maxsize=1024)
 def header(activity: Activity, status: Status) -> Spelled:
-    """Spell the numbers that follow from an activity, and their captions.
-
-    Args:
-        activity: What was done.
-        status: How it went.
-
-    Returns:
-        The attributes from `category_uid` to `status`.
-    """
+    """Return the encoded attributes from `category_uid` to `status`."""
     event_class, number, name = activity
     category_uid = event_class.uid // 1000
     caption = "Other" if number == OTHER else event_class.activities[number]

@@ -1,6 +1,6 @@
 """The command `auditlogs-ocsf`: a Singer mapper that adds the stream `audit_events`.
 
-Every message passes as it is; the events of some records follow them, and so come before the STATE that covers them.
+Messages are passed on unchanged. Audit events follow the records that they are made of, before the next STATE message.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cached_property
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.singerlib.messages import SchemaMessage
+from typing_extensions import override
 
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
 from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
@@ -90,14 +91,6 @@ class OcsfMapper(HookedMapper):
         parse_env_config: bool = False,
         validate_config: bool = True,
     ) -> None:
-        """Check the settings and load the mappings.
-
-        Args:
-            writer: Standard output.
-            config: The settings.
-            parse_env_config: Whether settings come from the environment, too.
-            validate_config: Whether to refuse wrong settings.
-        """
         writer = writer or LineWriter()
         super().__init__(
             config=config,
@@ -117,26 +110,12 @@ class OcsfMapper(HookedMapper):
 
     # Settings
 
+    @override
     def prepare_config(self, config: Json) -> Json:
-        """Leave out nulls, and fill in defaults.
-
-        Args:
-            config: The settings as given.
-
-        Returns:
-            The settings to work with.
-        """
         return with_defaults(without_absent(config, ()), self.config_jsonschema)
 
+    @override
     def config_faults(self, config: Json) -> list[str]:
-        """Check the settings.
-
-        Args:
-            config: The settings to work with.
-
-        Returns:
-            One message per fault.
-        """
         return check_config(config, self.config_jsonschema, ())
 
     def _load_translators(self) -> Iterator[tuple[str, Translator]]:
@@ -156,7 +135,7 @@ class OcsfMapper(HookedMapper):
 
     @cached_property
     def _vendor_streams(self) -> dict[str, t.Any]:
-        # The SDK's stub knows a stream's name and schema of instances only.
+        # The SDK declares a stream's name and schema as attributes of instances only.
         return {stream.name: stream for vendor in self.vendors for stream in vendor.streams}  # type: ignore[misc]
 
     @cached_property
@@ -173,20 +152,13 @@ class OcsfMapper(HookedMapper):
 
     @property
     def mapped_streams(self) -> Collection[str]:
-        """The streams whose records become audit events under these settings."""
+        """The streams that are mapped to audit events with these settings."""
         return self._translators.keys()
 
-    # Messages: what is returned is added behind the line, which has passed already.
+    # Messages: the reader has passed the line on already; returned messages are added after it.
 
+    @override
     def map_schema_message(self, message_dict: Json) -> Iterable[Message]:
-        """Announce `audit_events` behind the first audit stream.
-
-        Args:
-            message_dict: A SCHEMA message.
-
-        Yields:
-            The SCHEMA message, once.
-        """
         if not self._schema_is_written:
             self._schema_is_written = True
             yield SchemaMessage(schema.NAME, schema.SCHEMA, [schema.KEY])
@@ -195,7 +167,7 @@ class OcsfMapper(HookedMapper):
             self._check_source(message_dict["stream"], properties)
 
     def _check_source(self, stream: str, properties: Json) -> None:
-        """Warn of objects and lists that have been flattened or removed: events are made of what is in them."""
+        """Warn about objects and lists that were flattened or removed, since events need their content."""
         changed = [name for name in self._nested[stream] if not _is_nested(_object(properties.get(name)))]
         if changed and stream not in self._changed_sources:
             self._changed_sources.add(stream)
@@ -206,48 +178,20 @@ class OcsfMapper(HookedMapper):
                 ", ".join(f"`{name}`" for name in changed),
             )
 
-    def map_record_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - likewise
-        """Add nothing: the reader has RECORDs translated many at a time.
+    @override
+    def map_record_message(self, message_dict: Json) -> Iterable[Message]:
+        return ()  # the reader passes RECORD messages to `_translate`, many at a time
 
-        Args:
-            message_dict: A RECORD message.
-
-        Returns:
-            Nothing.
-        """
+    @override
+    def map_state_message(self, message_dict: Json) -> Iterable[Message]:
         return ()
 
-    def map_state_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - the SDK's signature
-        """Add nothing.
+    @override
+    def map_activate_version_message(self, message_dict: Json) -> Iterable[Message]:
+        return ()  # events of earlier versions remain valid
 
-        Args:
-            message_dict: A STATE message.
-
-        Returns:
-            Nothing.
-        """
-        return ()
-
-    def map_activate_version_message(self, message_dict: Json) -> Iterable[Message]:  # noqa: ARG002 - likewise
-        """Add nothing: events of earlier versions stay true.
-
-        Args:
-            message_dict: An ACTIVATE_VERSION message.
-
-        Returns:
-            Nothing.
-        """
-        return ()
-
+    @override
     def map_batch_message(self, message_dict: Json) -> Iterable[Message]:
-        """Add nothing, and say so: the tap writes no BATCH of an audit stream.
-
-        Args:
-            message_dict: A BATCH message.
-
-        Returns:
-            Nothing.
-        """
         logger.warning("A BATCH of `%s` passes without audit events: they are made of RECORDs.", message_dict["stream"])
         return ()
 
@@ -256,8 +200,8 @@ class OcsfMapper(HookedMapper):
         writer = t.cast("LineWriter", self.message_writer)
         return b"".join(map(writer.format_message, self.map_schema_message({}))) + events
 
+    @override
     def process_endofpipe(self) -> None:
-        """Say how it went."""
         understood = sum(translator.counts[True] for translator in self._translators.values())
         failed = {name: each.counts[False] for name, each in self._translators.items() if each.counts[False]}
         logger.info("%d records became audit events.", understood + sum(failed.values()))
@@ -283,6 +227,7 @@ class OcsfMapper(HookedMapper):
     # Command line
 
     @classmethod
+    @override
     def invoke(  # type: ignore[override] # as in the SDK's own InlineMapper.invoke
         cls,
         *,
@@ -291,14 +236,6 @@ class OcsfMapper(HookedMapper):
         config: t.Any = None,
         file_input: t.IO[str] | None = None,
     ) -> None:
-        """Run the mapper; the process's exit code is the run's.
-
-        Args:
-            about: Print what the mapper is instead.
-            about_format: In which form.
-            config: The configuration as the command line parsed it.
-            file_input: A file to read instead of standard input.
-        """
         if about:
             cls.print_about(about_format)
             return
@@ -324,5 +261,5 @@ def _is_nested(spec: Json) -> bool:
 
 
 def _object(value: object) -> Json:
-    """Return an object, empty for anything else: rejecting a malformed message is up to the target."""
+    """Return a dict unchanged, an empty one for anything else: the target rejects malformed messages."""
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""What a vendor's `ocsf.py` offers to the mapper: for each audit stream, what its records mean."""
+"""Interface of a vendor's `ocsf.py`: maps the records of each audit stream to events."""
 
 from __future__ import annotations
 
@@ -24,60 +24,32 @@ Record: t.TypeAlias = "dict[str, t.Any]"
 
 
 class NotUnderstoodError(Exception):
-    """A record lacks what an event cannot be without; the message says what."""
+    """A record lacks a value that an event requires; the message names it."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The mapper's settings that concern the vendors' mappings.
-
-    Attributes:
-        include_usage_events: Whether usage telemetry is mapped, too.
-        hash_license_keys: Whether license keys are replaced by their hashes.
-    """
+    """The mapper's settings that concern the vendors' mappings."""
 
     include_usage_events: bool = False
     hash_license_keys: bool = True
 
 
 class Source:
-    """A record, or an object in it, that is being mapped. What nobody takes stays, and becomes `unmapped`.
-
-    Attributes:
-        rest: What has not been taken.
-    """
+    """A record, or an object in it; mapped values are removed, and the remaining ones become `unmapped`."""
 
     __slots__ = ("_children", "rest")
 
     def __init__(self, record: Record) -> None:
-        """Begin.
-
-        Args:
-            record: The record; it is left as it is.
-        """
         self.rest = record.copy()
         self._children: list[tuple[str, Source]] = []
 
     def peek(self, name: str) -> t.Any:
-        """Look at a value without taking it.
-
-        Args:
-            name: The property.
-
-        Returns:
-            The value; None if there is none.
-        """
+        """Return a value without removing it."""
         return self.rest.get(name)
 
     def text(self, name: str) -> str | None:
-        """Take a text.
-
-        Args:
-            name: The property.
-
-        Returns:
-            The text; None, with the value left, if it is empty or no text.
-        """
+        """Remove and return a non-empty string; None, with the value kept, for anything else."""
         value = self.rest.get(name)
         if isinstance(value, str) and value:
             del self.rest[name]
@@ -85,28 +57,14 @@ class Source:
         return None
 
     def id(self, name: str) -> str | None:
-        """Take an id, a text or a whole number.
-
-        Args:
-            name: The property.
-
-        Returns:
-            The id as text; None, with the value left, if it is none.
-        """
+        """Remove and return a string or an integer as text; None, with the value kept, for anything else."""
         value = text_of(self.rest.get(name))
         if value is not None:
             del self.rest[name]
         return value
 
     def ip(self, name: str) -> str | None:
-        """Take an IP address.
-
-        Args:
-            name: The property.
-
-        Returns:
-            The address; None, with the value left, if OCSF does not take it as one.
-        """
+        """Remove and return an IP address that OCSF accepts; None, with the value kept, for anything else."""
         value = self.rest.get(name)
         if isinstance(value, str) and is_ip(value):
             del self.rest[name]
@@ -114,14 +72,7 @@ class Source:
         return None
 
     def child(self, name: str) -> Source:
-        """Take an object apart. What is left of it goes back to its place.
-
-        Args:
-            name: The property.
-
-        Returns:
-            The object; an empty one, with the value left, if it is none.
-        """
+        """Return an object whose values can be removed too; empty, with the value kept, for anything else."""
         value = self.rest.get(name)
         if not isinstance(value, dict):
             return Source({})
@@ -130,11 +81,7 @@ class Source:
         return child
 
     def unmapped(self) -> Record:
-        """Give what nobody took.
-
-        Returns:
-            The rest, without objects of which nothing is left.
-        """
+        """Return the remaining values; objects with none are left out."""
         for name, child in self._children:
             if left := child.unmapped():
                 self.rest[name] = left
@@ -144,13 +91,7 @@ class Source:
 
 
 class Person(msgspec.Struct, frozen=True, gc=False):
-    """Someone, as far as the source tells.
-
-    Attributes:
-        id: The source's id.
-        name: A full name.
-        email: An e-mail address, or what the source has in its place.
-    """
+    """A person; `name` is the full name, and `email` may be whatever the source has in its place."""
 
     id: str | None = None
     name: str | None = None
@@ -158,14 +99,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
     @lru_cache(maxsize=4096)  # noqa: B019 - few people act often, and a person holds nothing that must be freed
     def as_user(self, account_type: str | None = None) -> Spelled | None:
-        """Spell the person as OCSF's `user`, which needs more than an e-mail address.
-
-        Args:
-            account_type: What kind of account the person has, in the vendor's words.
-
-        Returns:
-            The object; None if nothing is known of the person.
-        """
+        """Encode OCSF's `user`; None if nothing is known. `account_type` is the vendor's name of the type."""
         if self.id is self.name is self.email is None:
             return None
         user = User(
@@ -180,38 +114,20 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
-    """What it was done to.
-
-    Attributes:
-        type: What kind of thing.
-        id: The source's id.
-        name: Its name.
-    """
+    """The object of an action."""
 
     type: str | None = None
     id: str | None = None
     name: str | None = None
 
     def as_entity(self, *, version: str | None = None, data: t.Any = None) -> Entity:
-        """Spell the target as OCSF's `managed_entity`.
-
-        Args:
-            version: Which one of the entity.
-            data: What it looks like; None if that is not known.
-
-        Returns:
-            The object.
-        """
+        """Return OCSF's `managed_entity`; `data` is the entity's content, None if unknown."""
         return Entity(
             uid=self.id, name=self._name(), type=self.type or "Unknown", type_id=OTHER, version=version, data=data
         )
 
     def as_resource(self) -> Resource:
-        """Spell the target as OCSF's `resource_details` or `web_resource`.
-
-        Returns:
-            The object.
-        """
+        """Return OCSF's `resource_details` or `web_resource`."""
         return Resource(uid=self.id, name=self._name(), type=self.type)
 
     def _name(self) -> str | None:
@@ -219,20 +135,15 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
-    """What a record means.
+    """The meaning of a record.
 
     Attributes:
-        activity: What was done, in OCSF's terms.
-        action: What was done, in the vendor's words.
-        status: How it went.
-        actor: Who did it, where it is a person.
-        target: What it was done to.
-        source_ip: From where, if OCSF takes it as an address.
-        tenant: The vendor's account that it was done in.
-        code: The vendor's code for what was done.
-        original_uid: The vendor's id of the record, where it is not the record's key.
+        action: The vendor's name of the activity.
+        tenant: The vendor's account in which it happened.
+        code: The vendor's code of the activity.
+        original_uid: The vendor's id of the record, if that is not the record's key.
         logged_time: When the vendor logged it, in milliseconds since 1970.
-        attributes: The OCSF attributes of the event's class.
+        attributes: The OCSF attributes of the event class.
     """
 
     activity: Activity
@@ -249,16 +160,16 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
 
 
 class StreamMapping(abc.ABC):
-    """Says what the records of one stream mean.
+    """Maps the records of one stream to events.
 
     Attributes:
         stream: The name of the stream.
-        product: The product and its vendor, in OCSF's terms.
+        product: OCSF's `product`.
         key: The properties that identify a record.
-        scope: The property whose value a key belongs to, where keys are not unique among all customers.
-        time_property: The property that says when it happened.
-        columns: The columns of the stream, where speed matters and the key is one text: a record that has just these,
-            with their types, is decoded by them and goes to `describe_columns` instead of `clean`, `moment` and
+        scope: A property that is part of the key where keys are unique per customer only.
+        time_property: The property with the time of the event.
+        columns: The usual columns and types, for streams whose key is one string. A record with exactly these is
+            decoded to this type and passed to `describe_columns`, which is faster, instead of `clean`, `moment` and
             `describe`.
     """
 
@@ -270,38 +181,19 @@ class StreamMapping(abc.ABC):
     columns: t.ClassVar[type[msgspec.Struct] | None] = None
 
     def __init__(self, options: Options) -> None:
-        """Keep what is asked for.
-
-        Args:
-            options: The settings.
-        """
         self.options = options
 
     def clean(self, record: Record) -> Record:
-        """Take secrets out of a record, before anything else sees it, also of JSON text that is decoded later.
+        """Return a copy of a record without secrets, including those in JSON text; called before any other method.
 
-        Args:
-            record: The record, which is left as it is.
-
-        Returns:
-            The record without secrets.
-
-        Raises:
-            RecursionError: If the record is nested too deep to be looked through. Nothing else may fail.
+        Raises RecursionError if the record is nested too deep; no other error is allowed.
         """
         return record
 
     def moment(self, source: Source) -> tuple[datetime, str]:
-        """Take the time at which it happened.
+        """Remove and return the time of the event, parsed and as in the record.
 
-        Args:
-            source: The record.
-
-        Returns:
-            The time, and how the record spells it.
-
-        Raises:
-            NotUnderstoodError: If there is none.
+        Raises NotUnderstoodError if it is missing or invalid.
         """
         text = source.rest.get(self.time_property)
         try:
@@ -313,29 +205,15 @@ class StreamMapping(abc.ABC):
         return moment, t.cast("str", text)
 
     def describe_columns(self, columns: t.Any) -> Event:
-        """Say what a record means that has been decoded by `columns`.
+        """Map a record decoded by `columns`; the event includes its `unmapped`.
 
-        Args:
-            columns: The record.
-
-        Returns:
-            The event, with its `unmapped`.
-
-        Raises:
-            ValueError: If it is none of the usual records after all: the other methods have to do.
+        Raises ValueError if the record is unusual after all and has to be mapped by the other methods.
         """
         raise NotImplementedError
 
     @abc.abstractmethod
     def describe(self, source: Source) -> Event:
-        """Say what a record means.
+        """Map a record without its secrets, key and time; every value removed from the source must be in the event.
 
-        Args:
-            source: The record without secrets, its key and its time. What is taken from it must be in the event.
-
-        Returns:
-            The event.
-
-        Raises:
-            NotUnderstoodError: If the record lacks what an event cannot be without.
+        Raises NotUnderstoodError if a value is missing that an event requires.
         """

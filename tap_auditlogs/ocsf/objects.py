@@ -1,4 +1,4 @@
-"""The objects of OCSF 1.8.0 that audit events have. What is None is left out of the JSON, since OCSF refuses null."""
+"""OCSF 1.8.0 objects of audit events; None is left out of the JSON, since OCSF does not allow null."""
 
 from __future__ import annotations
 
@@ -11,42 +11,31 @@ if t.TYPE_CHECKING:
 
 
 Spelled: t.TypeAlias = msgspec.Raw
-"""What has been encoded, since it comes again and again."""
+"""Encoded JSON, shared by many events."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def spelled(value: object) -> Spelled:
-    """Encode an object for all events that have it.
-
-    Args:
-        value: The object.
-
-    Returns:
-        The same for the place where the object would stand.
-    """
+    """Encode an object that many events share."""
     return msgspec.Raw(_encode(value))
 
 
 def spelled_members(members: Mapping[str, t.Any]) -> Spelled:
-    """Encode members of an object that always come together, which halves the time that it takes to encode the object.
+    """Encode members that always occur together and in this order, which halves the time to encode the object.
 
-    Args:
-        members: Some successive members of the object.
-
-    Returns:
-        What stands behind the name of the first of them.
+    The result is everything after the first name and its colon: it is the value of a field with that name.
     """
     _, _, behind = _encode(members)[1:-1].partition(b":")
     return msgspec.Raw(behind)
 
 
 class _Object(msgspec.Struct, omit_defaults=True, gc=False):
-    """An object that may lack every attribute that has a default."""
+    """Base class of objects whose attributes are left out when they have the default value."""
 
 
 class User(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A person."""
+    """OCSF's `user`."""
 
     uid: str | None = None
     name: str | None = None
@@ -57,13 +46,13 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Session(_Object):
-    """What a person is logged in by."""
+    """OCSF's `session`."""
 
     uid: str
 
 
 class Actor(_Object):
-    """Who did it; has at least one attribute."""
+    """OCSF's `actor`; at least one attribute is required."""
 
     user: Spelled | None = None
     session: Session | None = None
@@ -72,7 +61,7 @@ class Actor(_Object):
 
 
 class Entity(_Object):
-    """OCSF's `managed_entity`; has an id or a name."""
+    """OCSF's `managed_entity`; `uid` or `name` is required."""
 
     type: str
     type_id: int
@@ -83,7 +72,7 @@ class Entity(_Object):
 
 
 class Resource(_Object):
-    """OCSF's `resource_details` or `web_resource`; has an id or a name."""
+    """OCSF's `resource_details` or `web_resource`; `uid` or `name` is required."""
 
     uid: str | None = None
     name: str | None = None
@@ -91,20 +80,20 @@ class Resource(_Object):
 
 
 class Group(_Object):
-    """A group of persons; has an id or a name."""
+    """OCSF's `group`; `uid` or `name` is required."""
 
     uid: str | None = None
     name: str | None = None
 
 
 class Service(_Object):
-    """A service that only its name tells."""
+    """OCSF's `service`."""
 
     name: str
 
 
 class Endpoint(_Object):
-    """Where it was done from; has an address, an id or a name."""
+    """OCSF's `network_endpoint`; `ip`, `uid` or `name` is required."""
 
     ip: str | None = None
     uid: str | None = None
@@ -113,30 +102,26 @@ class Endpoint(_Object):
 
 
 class Api(_Object):
-    """A call."""
+    """OCSF's `api`."""
 
     operation: str
 
 
 class Url(_Object):
-    """An address in the web."""
+    """OCSF's `url`."""
 
     url_string: str
 
 
 class HttpRequest(_Object):
-    """The request that did it; has at least one attribute."""
+    """OCSF's `http_request`; at least one attribute is required."""
 
     http_method: str | None = None
     url: Url | None = None
 
 
 class Metadata(_Object):
-    """Where an event comes from.
-
-    Attributes:
-        origin: `version`, `product`, `log_provider` and `log_name`.
-    """
+    """OCSF's `metadata`; `origin` holds `version`, `product`, `log_provider` and `log_name`."""
 
     origin: Spelled = msgspec.field(name="version")
     uid: str
@@ -148,13 +133,10 @@ class Metadata(_Object):
 
 
 class Attributes(_Object):
-    """An event in OCSF.
+    """An OCSF event.
 
-    A vendor's mapping gives the attributes of the event's class; the first and the last, which every event may have,
-    are added to them.
-
-    Attributes:
-        header: `category_uid` and whatever else follows from the activity and the status.
+    A vendor's mapping sets the attributes of the event class. The mapper sets `header` (`category_uid` to `status`) and
+    the attributes from `time` on.
     """
 
     header: Spelled | None = msgspec.field(name="category_uid", default=None)

@@ -1,4 +1,4 @@
-"""Standard input of the mapper: passes lines as they are, and parses only those that it must understand."""
+"""Standard input of the mapper: passes lines on unchanged, and parses only those that the mapper needs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import Counter
 
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader, SingerMessageType
+from typing_extensions import override
 
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.http.response import decode_json
@@ -21,10 +22,10 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_BYTES: t.Final = 1 << 15  # with its events it fits into memory that is used again; twice as much does not
+_BLOCK_BYTES: t.Final = 1 << 15  # a block and its events fit into memory that the allocator reuses; larger ones do not
 
-# How nearly every tap begins its messages. With an escape in the stream's name, or the keys in another order, the
-# message has to be parsed. (A key that comes twice is nothing a tap writes, nor two targets agree on.)
+# The usual start of a message. Messages with an escape in the stream's name or another order of keys are parsed.
+# Duplicate keys are not handled: taps do not write them, and targets differ in how they read them.
 _HEAD: t.Final = re.compile(
     rb'\{"type": ?"(?:(STATE)"|(RECORD|SCHEMA|BATCH|ACTIVATE_VERSION)", ?"stream": ?"([^"\\]*)")'
 )
@@ -33,7 +34,7 @@ _ABOUT_A_STREAM: t.Final = frozenset({"RECORD", "SCHEMA", "BATCH", "ACTIVATE_VER
 
 
 class _Envelope(msgspec.Struct):
-    """The two keys that decide where a message goes; the rest is skipped."""
+    """The keys needed to route a message; the others are not decoded."""
 
     type: str
     stream: str | None = None
@@ -43,14 +44,20 @@ _envelopes = msgspec.json.Decoder(_Envelope)
 
 
 class LineReader(GenericSingerReader[bytes]):
-    """Sends every line to the writer in the order in which it came, and what is added behind it.
+    """Passes every line to the writer, in order, followed by the lines that the mapper adds.
 
-    RECORDs of a watched stream are translated many at a time. Its other messages go to the SDK's callbacks, when they
-    have been passed on.
+    RECORD messages of watched streams are translated many at a time. Their other messages are passed on, then given to
+    the SDK's callbacks.
+
+    Args:
+        watched: The streams to translate.
+        dropped: The streams whose messages are not passed on.
+        translate: Called with a watched stream, whole lines (its RECORD messages, unvalidated) and their number;
+            returns the lines to add after them.
 
     Attributes:
-        announced: The streams whose SCHEMA has been read.
-        foreign: How many lines were no Singer messages. They pass, too: to refuse them is the target's business.
+        announced: The streams whose SCHEMA message has been read.
+        foreign: The number of lines that are not Singer messages; they are passed on for the target to reject.
     """
 
     def __init__(
@@ -61,15 +68,6 @@ class LineReader(GenericSingerReader[bytes]):
         dropped: Collection[str],
         translate: Callable[[str, bytes, int], bytes],
     ) -> None:
-        """Prepare.
-
-        Args:
-            writer: Takes what passes.
-            watched: The streams whose messages the callbacks want.
-            dropped: The streams whose messages do not pass.
-            translate: Called with a watched stream, some of its RECORDs as they came, whole lines that may be no JSON,
-                and how many they are; returns the lines to add behind them.
-        """
         super().__init__()
         self._writer = writer
         self._watched = frozenset(watched)
@@ -77,48 +75,26 @@ class LineReader(GenericSingerReader[bytes]):
         self._translate = translate
         self.foreign = 0
         self.announced: set[str] = set()
-        # How the messages of the stream begin that just passes: most likely the next one as well.
+        # The start of the current stream's RECORD messages: most likely that of the next message too.
         self._run = b""
 
     @property
+    @override
     def default_input(self) -> t.IO[bytes]:
-        """Standard input.
-
-        Raises:
-            TapError: If the process was started without.
-        """
         if sys.stdin is None:
             raise TapError("Standard input is closed: pipe the output of the tap into auditlogs-ocsf.")
         return sys.stdin.buffer
 
+    @override
     def deserialize_json(self, line: bytes) -> dict[str, t.Any]:
-        """Parse a message, every digit kept.
-
-        Args:
-            line: The message.
-
-        Returns:
-            The message.
-
-        Raises:
-            ValueError: If it is no JSON.
-        """
         return t.cast("dict[str, t.Any]", decode_json(line))
 
+    @override
     def process_lines(
         self,
         file_input: t.IO[bytes] | None,
         callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
     ) -> Counter[str]:
-        """Read to the end.
-
-        Args:
-            file_input: A file of text or of bytes; standard input if there is none.
-            callbacks: What to call for the messages of watched streams, by their type.
-
-        Returns:
-            How many messages there were of each type.
-        """
         counts: Counter[str] = Counter()
         for block in _blocks(getattr(file_input, "buffer", file_input) or self.default_input):
             if records := self._count_run(block):
@@ -130,7 +106,7 @@ class LineReader(GenericSingerReader[bytes]):
         return counts
 
     def _count_run(self, block: bytes) -> int:
-        """Count the lines of a block if all of them are of the stream that just passes; a line feed only ends lines."""
+        """Return the number of lines if all of them are RECORD messages of the current stream, otherwise 0."""
         if not self._run or not block.startswith(self._run) or not block.endswith(b"\n"):
             return 0
         lines = block.count(b"\n")
@@ -139,7 +115,7 @@ class LineReader(GenericSingerReader[bytes]):
     def _process(
         self, block: bytes, callbacks: dict[str, Callable[[dict[str, t.Any]], None]], counts: Counter[str]
     ) -> None:
-        passing = position = 0  # where the lines begin that pass and have not been passed on yet
+        passing = position = 0  # start of the lines that are not passed on yet
         records = 0
         while position < len(block):
             if self._run and block.startswith(self._run, position):
@@ -159,7 +135,7 @@ class LineReader(GenericSingerReader[bytes]):
             self._writer.pass_on(block[passing:begin])
             is_record = kind == SingerMessageType.RECORD
             count = 1
-            if is_watched and is_record and head:  # not counted by `bytes.count`, which takes longer for single bytes
+            if is_watched and is_record and head:  # not `bytes.count`, which is slower here
                 while block.startswith(head[0], position):
                     count += 1
                     position = block.find(b"\n", position) + 1 or len(block)
@@ -192,14 +168,14 @@ class LineReader(GenericSingerReader[bytes]):
         try:
             message = self.deserialize_json(line)
         except ValueError:
-            return  # to refuse it is the target's business
+            return  # left for the target to reject
         callbacks[SingerMessageType(kind)](message)
 
 
 def _decode_envelope(line: bytes) -> _Envelope:
     try:
         return _envelopes.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # it may hold NaN, which the tolerant one takes
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # for example NaN, which `decode_json` accepts
         return msgspec.convert(decode_json(line), _Envelope)
 
 
@@ -214,7 +190,7 @@ def _next_line(block: bytes, position: int) -> int:
 
 
 def _blocks(source: t.IO[bytes]) -> Iterator[bytes]:
-    """Read what there is, in whole lines; the last line of all may lack its line feed."""
+    """Yield blocks of whole lines as they become available; only the last line of the input may lack its line feed."""
     read = getattr(source, "read1", source.read)
     pieces: list[bytes] = []
     while data := read(_BLOCK_BYTES):

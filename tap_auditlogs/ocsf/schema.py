@@ -47,7 +47,7 @@ SCHEMA: t.Final = th.PropertiesList(
 
 
 class AuditEvent(msgspec.Struct, gc=False):
-    """The columns of a record."""
+    """A record of `audit_events`."""
 
     event_uid: str
     event_time: datetime | str | None

@@ -1,4 +1,4 @@
-"""Takes secrets out of records, wherever they stand: in any property, in JSON text, and in JSON text within that."""
+"""Removes secrets from records: in any property, in JSON text, and in JSON text within JSON text."""
 
 from __future__ import annotations
 
@@ -18,41 +18,32 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.ocsf.mapping import Record
 
 _MOST_LAYERS: t.Final = 8
-"""Of JSON text within JSON text. Each layer may cost a copy of the text."""
+"""Limit of JSON text within JSON text; each layer may need a copy of the text."""
 
-# Other JSON text has nothing in it that is not plain to see. Of a text in quotes that holds for all without escapes.
+# Only JSON objects, arrays and strings with escapes can contain secrets that a search of the text does not find.
 _MAY_HIDE: t.Final = re.compile(r'\s*(?:[\[{]|"[^\\]*\\)')
 _HASH: t.Final = re.compile(r"sha256:[0-9a-f]{64}")
 _encode: t.Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Cleaner:
-    """Hashes what stands under the names of secrets, and what looks like a secret."""
+    """Hashes the values of secret properties, and text that looks like a secret.
+
+    Args:
+        is_secret: Whether a property is secret; called with its name and the object that it is in.
+        change: Replaces secrets in property names and in text that is not JSON.
+    """
 
     __slots__ = ("_change", "_is_secret")
 
     def __init__(self, is_secret: Callable[[str, Record], bool], change: Callable[[str], str]) -> None:
-        """Prepare.
-
-        Args:
-            is_secret: Whether a property is one by its name; it gets the object that the property is in as well.
-            change: Takes what looks like a secret out of a text that is not JSON, and out of names.
-        """
         self._is_secret = is_secret
         self._change = change
 
     def clean(self, value: t.Any, layer: int = 0) -> t.Any:
-        """Take the secrets out of a value.
+        """Return a copy of a JSON value without secrets; `layer` is how many JSON texts the value is nested in.
 
-        Args:
-            value: Any JSON value; it is left as it is.
-            layer: How many JSON texts it stands in.
-
-        Returns:
-            The value without secrets.
-
-        Raises:
-            RecursionError: If the value is nested too deep to be looked through.
+        Raises RecursionError if the value is nested too deep.
         """
         if isinstance(value, str):
             return self._clean_text(value, layer) if _MAY_HIDE.match(value) else self._change(value)
@@ -64,14 +55,7 @@ class Cleaner:
         return [self.clean(item, layer) for item in value] if isinstance(value, list) else value
 
     def hash_all(self, value: t.Any) -> t.Any:
-        """Hash all texts and numbers in a value, whatever they look like.
-
-        Args:
-            value: The value of a secret property; it is left as it is.
-
-        Returns:
-            The value without secrets.
-        """
+        """Return a copy of a secret property's value with all text and numbers hashed."""
         if isinstance(value, dict):
             return {self._change(name): self.hash_all(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -88,25 +72,14 @@ class Cleaner:
             raise RecursionError(msg)
         cleaned = self.clean(decoded, layer + 1)
         encoded: bytes = _encode(cleaned)
-        # Ordinary text keeps its spelling. Quotes are missing where a name came twice: only its last value was decoded.
+        # Text without secrets stays unchanged. Fewer quotes mean a duplicate name; only its last value was decoded.
         if cleaned == decoded and encoded.count(b'"') == text.count('"'):
             return text
         return encoded.decode()
 
 
 def decode_text(text: str) -> t.Any:
-    """Decode JSON text.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The value.
-
-    Raises:
-        ValueError: If the text is not JSON.
-        RecursionError: If it is nested too deep.
-    """
+    """Decode JSON text; raises ValueError if it is not JSON, RecursionError if it is nested too deep."""
     if "\0" in text or text.startswith("\ufeff"):
         msg = "the decoder would guess another encoding of it"
         raise ValueError(msg)
@@ -119,15 +92,7 @@ def decode_text(text: str) -> t.Any:
 
 
 def hide(text: str, secret: str) -> str:
-    """Hash a known secret in a text, also where it is escaped as in a URL or in JSON.
-
-    Args:
-        text: Any text.
-        secret: The secret; a short one could be any part of any text, and is left.
-
-    Returns:
-        The text without the secret.
-    """
+    """Hash a known secret in a text, also URL- or JSON-escaped; keeps secrets shorter than SHORTEST_SECRET."""
     if len(secret) < SHORTEST_SECRET:
         return text
     if secret in text:
@@ -136,20 +101,13 @@ def hide(text: str, secret: str) -> str:
 
 
 def hashed_once(secret: str) -> str:
-    """Hash a secret that may have been hashed as a known one.
-
-    Args:
-        secret: A secret, or its hash.
-
-    Returns:
-        The hash.
-    """
+    """Hash a secret unless it is a hash already."""
     return secret if _HASH.fullmatch(secret) else hashed(secret)
 
 
 @lru_cache(maxsize=256)
 def _escaped(secret: str) -> re.Pattern[str]:
-    """Match a secret each of whose characters may be escaped, also more than once."""
+    """Match a secret whose characters may each be escaped, also several times."""
     return re.compile("".join(map(_any_spelling, secret)), re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""Makes an audit event of a record."""
+"""Translates RECORD messages of audit streams to RECORD messages of `audit_events`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ NOT_UNDERSTOOD: t.Final = "not understood"
 TOO_DEEP: t.Final = "it is nested too deep"
 
 _NAMESPACE: t.Final = uuid.UUID("f2f0c1d6-4f0e-5c37-9a55-6d8a5f2a9a31").bytes
-"""Made up once. Another one would give every event another uid."""
+"""Random. Changing it changes the uid of every event."""
 
 _VARIANTS: t.Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-"""Of the digit of a UUID that holds its variant in two of its bits."""
+"""Maps a hex digit to itself with the two variant bits of a UUID set."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="string")
@@ -49,39 +49,27 @@ _AuditMessage: t.TypeAlias = RecordMessage[AuditEvent]
 
 
 class _Message(msgspec.Struct, t.Generic[_Columns], gc=False):
-    """A RECORD message that holds what is usual."""
+    """A RECORD message with the usual columns."""
 
     record: _Columns
     time_extracted: str
 
 
 class _Extraction(t.NamedTuple):
-    """When a record was read; a whole page of records shares it.
-
-    Attributes:
-        moment: The time.
-        text: The same as text.
-    """
+    """`time_extracted` of a record, parsed and as text; the records of a page share it."""
 
     moment: datetime
     text: str
 
 
 class Translator:
-    """Makes the messages of `audit_events` for one stream.
+    """Translates the RECORD messages of one stream.
 
     Attributes:
-        counts: How many records were understood, and how many were not.
+        counts: The number of records by whether they could be mapped.
     """
 
     def __init__(self, vendor: str, mapping: StreamMapping, *, include_raw_data: bool) -> None:
-        """Prepare.
-
-        Args:
-            vendor: The name of the vendor.
-            mapping: Says what the records mean.
-            include_raw_data: Whether an event holds its source record, without secrets, as JSON text.
-        """
         self._vendor = vendor
         self._mapping = mapping
         self._include_raw_data = include_raw_data
@@ -95,21 +83,15 @@ class Translator:
         )
         self._key_of, self._time_of = attrgetter(mapping.key[0]), attrgetter(mapping.time_property)
         self._decoder: msgspec.json.Decoder[list[_Message[msgspec.Struct]]] | None = None
-        if mapping.columns is not None and not include_raw_data:  # for which the whole record is encoded anew
+        if mapping.columns is not None and not include_raw_data:  # raw data needs the whole record
             self._decoder = msgspec.json.Decoder(t.cast("t.Any", list)[t.cast("t.Any", _Message)[mapping.columns]])
         self._told: set[str] = set()
         self.counts: Counter[bool] = Counter()
 
     def translate(self, lines: bytes, count: int) -> bytes:
-        """Make the events of records.
+        """Return one line per record; a record that cannot be mapped, or invalid JSON, becomes an event that says so.
 
-        Args:
-            lines: RECORD messages, whatever the records hold; the last may lack its line feed.
-            count: How many lines there are.
-
-        Returns:
-            For each a RECORD message of `audit_events`, with a line feed; for a record that is not understood, or a
-            message that is no JSON, one that says so.
+        `lines` are `count` RECORD messages, of which the last may lack its line feed; every returned line has one.
         """
         failed = self.counts[False]
         events = self._translate_usual(lines, count)
@@ -119,7 +101,7 @@ class Translator:
         return events
 
     def _translate_usual(self, lines: bytes, count: int) -> bytes | None:
-        """Make the events of records that are as their columns say, unless one is not."""
+        """Translate records with the usual columns; None if any record differs."""
         if self._decoder is None:
             return None
         messages_json = lines.removesuffix(b"\n").replace(b"\n", b",")
@@ -128,11 +110,11 @@ class Translator:
             if len(messages) != count:
                 return None
             if not lines.isascii():
-                lines.decode()  # what stays raw has not been checked
+                lines.decode()  # `msgspec.Raw` is not checked for valid UTF-8
             return _encoder.encode_lines([*self._translate_columns(messages)])
         except (ValueError, RecursionError):
-            return None  # other columns, types or values than usual
-        except Exception:  # what is wrong shows when each is translated by itself
+            return None  # unusual columns, types or values
+        except Exception:  # reported when the records are translated one by one
             logger.debug("Some records of `%s` made the mapping fail.", self._mapping.stream, exc_info=True)
             return None
 
@@ -148,10 +130,10 @@ class Translator:
             yield complete(event, event_uid, read_time(time), time, _read_extraction(message.time_extracted))
 
     def _translate(self, line: bytes) -> bytes:
-        """Make the event of one record, which may hold anything."""
+        """Translate one record with any content."""
         try:
             message = decode_json(line)
-        except ValueError as error:  # nothing of it gets into the event: it may hold secrets
+        except ValueError as error:  # its content is left out, since it may contain secrets
             too_deep = isinstance(error.__cause__, RecursionError)
             return self._fallback({}, _digest(line), None, TOO_DEEP if too_deep else "its message is not JSON")
         record, extracted = message.get("record"), message.get("time_extracted")
@@ -161,7 +143,7 @@ class Translator:
         mapping = self._mapping
         key = [text_of(record.get(name)) for name in mapping.key]
         event_uid = _digest_record(record, line) if None in key else self._event_uid(record, key)
-        clean: Record = {}  # until nothing secret is left in it
+        clean: Record = {}  # until secrets are removed
         try:
             clean = mapping.clean(record)
             return _encoder.encode_lines([self._understand(clean, key, event_uid, extraction)])
@@ -169,7 +151,7 @@ class Translator:
             reason = str(error)
         except RecursionError:
             reason = TOO_DEEP
-        except Exception as error:  # no record may end the run; the reason is told
+        except Exception as error:  # a record must not stop the run; the reason is logged
             logger.debug("A record of `%s` made the mapping fail.", mapping.stream, exc_info=True)
             reason = f"unexpected {type(error).__name__}, please report this"
         return self._fallback(clean, event_uid, extraction, reason)
@@ -186,11 +168,11 @@ class Translator:
         event = mapping.describe(source)
         unmapped = source.unmapped()
         for name in mapping.key:
-            unmapped.pop(name, None)  # they make `original_event_uid`
+            unmapped.pop(name, None)  # they are in `original_event_uid`
         account = text_of(unmapped.pop(ACCOUNT, None))
         event.tenant = event.tenant or account
         if unmapped.get("additional_properties", ...) is None:
-            del unmapped["additional_properties"]  # the tap's word for: there are none
+            del unmapped["additional_properties"]  # null if the record has none
         if event.original_uid is None:
             event.original_uid = ":".join(t.cast("list[str]", key))
         return self._complete(event, event_uid, moment, original_time, extraction, unmapped, clean)
@@ -199,7 +181,7 @@ class Translator:
         mapping = self._mapping
         scope = [] if mapping.scope is None else [text_of(record.get(mapping.scope))]
         account = text_of(record.get(ACCOUNT))
-        # Unset, it adds nothing; set, it cannot be taken for a part of the key.
+        # Without an account the uid is unchanged; the name before the account keeps it distinct from key values.
         return _uid([mapping.stream, *key, *scope, *([] if account is None else [ACCOUNT, account])])
 
     def _fallback(self, clean: Record, event_uid: str, extraction: _Extraction | None, reason: str) -> bytes:
@@ -261,7 +243,7 @@ class Translator:
     ) -> _AuditMessage:
         mapping, actor, target, attributes = self._mapping, event.actor, event.target, event.attributes
         attributes.header = header(event.activity, event.status)
-        # OCSF wants a time; where none is known the column stays null.
+        # OCSF requires a time; the column is null if none is known.
         attributes.time = milliseconds(moment or (extraction.moment if extraction else datetime.now(UTC)))
         attributes.metadata = Metadata(
             self._origin,
@@ -295,7 +277,7 @@ class Translator:
 
 
 def _uids(all_parts: Sequence[Sequence[str | None]]) -> list[str]:
-    """Make UUIDs of version 5, like `uuid.uuid5` but in a fifth of its time."""
+    """Return UUIDs of version 5, five times as fast as `uuid.uuid5`."""
     sha1, variants = hashlib.sha1, _VARIANTS
     names = _canonical.encode_lines(all_parts).split(b"\n")[:-1]
     digests = [sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest() for name in names]
@@ -308,7 +290,7 @@ def _uid(parts: Sequence[str | None]) -> str:
 
 
 def _digest(content: bytes) -> str:
-    """Make a uid for what has no key, from all there is."""
+    """Return the uid of a record without a key, from its whole content."""
     return _uid([hashlib.sha256(content).hexdigest()])
 
 

@@ -1,8 +1,10 @@
-"""Standard output of the mapper: what passes, and what is added to it, in one order."""
+"""Standard output of the mapper: lines passed on unchanged and added lines, in order."""
 
 from __future__ import annotations
 
 import typing as t
+
+from typing_extensions import override
 
 from tap_auditlogs.core.writer import MessageWriter
 
@@ -11,45 +13,29 @@ if t.TYPE_CHECKING:
 
 
 class LineWriter(MessageWriter):
-    """Collects lines and writes many of them at once."""
+    """Buffers lines until `flush`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[bytes] = []
 
     def pass_on(self, lines: bytes) -> None:
-        """Collect lines as they came.
-
-        Args:
-            lines: Whole lines; the last one of all may lack its line feed.
-        """
+        """Buffer whole lines unchanged; only the last line of the input may lack its line feed."""
         if lines:
             self._lines.append(lines)
 
     def add(self, lines: bytes) -> None:
-        """Collect lines that are added behind those that passed.
-
-        Args:
-            lines: Whole lines, each with its line feed.
-        """
+        """Buffer added lines, each with its line feed."""
         if self._lines and not self._lines[-1].endswith(b"\n"):
             self._lines.append(b"\n")
         self._lines.append(lines)
 
+    @override
     def write_message(self, message: Message) -> None:
-        """Collect a message.
-
-        Args:
-            message: Any Singer message.
-        """
         self.add(self.format_message(message))
 
     def flush(self) -> None:
-        """Write what was collected.
-
-        Raises:
-            OutputError: If standard output takes nothing more.
-        """
+        """Write the buffered lines; raises OutputError if standard output cannot be written to."""
         if self._lines:
             lines = b"".join(self._lines)
             self._lines.clear()
