@@ -51,7 +51,7 @@ def test_a_signal_while_a_command_starts_ends_it_in_one_line(command: str, signu
 # Every module of the package; `__main__` too, which does something only when called.
 IMPORT_ALL = """
 import gc, importlib, json, logging, os, pkgutil, signal, sys, threading, warnings
-import singer_sdk, sqlalchemy  # they set up loggers of their own
+import polars, singer_sdk, sqlalchemy  # they set up variables and loggers of their own
 
 def snapshot():
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
