@@ -303,8 +303,12 @@ def without_hidden(truth: oracles.Truth, written: Keys, read: Keys, log: str) ->
     return {stream: [row for row in rows if row_key(stream, row) not in hidden] for stream, rows in truth.items()}
 
 
-_EMPTY_PAGES: t.Final = {("cryptolens", "null", place) for place in (".logs", ".events")}
-"""What is no damage: this vendor sends null instead of an empty list."""
+_EMPTY_PAGES: t.Final = {
+    ("cryptolens", "null", ".logs"),  # sends null instead of an empty list
+    ("cryptolens", "null", ".events"),
+    ("openx", "empty list", "."),  # an early sample of the vendor's is a bare array
+}
+"""What is no damage but a page without rows: vendor, damage, place."""
 
 _BUG: t.Final = re.compile(r"Traceback|unexpected \w+(?: at|,)")
 """How the log tells of a bug. "Please report this" alone asks for facts: how a longer list goes on, for example."""
