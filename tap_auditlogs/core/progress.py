@@ -13,10 +13,13 @@ from typing_extensions import override
 from tap_auditlogs.core.redaction import redact_all_logging
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from tqdm import tqdm
+
+
+Item = t.TypeVar("Item")
 
 
 class Bar:
@@ -41,6 +44,12 @@ class Bar:
         """Show that more is done; less than nothing if work has to be repeated."""
         if self._bar is not None:
             self._bar.update(steps)
+
+    def counted(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Pass items on; one is done when the next is asked for."""
+        for item in items:
+            yield item
+            self.advance()
 
     def advance_to(self, position: int) -> None:
         """Show how much is done."""

@@ -8,6 +8,7 @@ stream that is selected later starts from `start_date`.
 from __future__ import annotations
 
 import typing as t
+from contextlib import closing
 from datetime import date
 from functools import cached_property
 from itertools import chain
@@ -17,6 +18,7 @@ from typing_extensions import override
 
 from tap_auditlogs.core.child_stream import ReportedError, being_written, selected_children
 from tap_auditlogs.core.errors import StateError, TapError
+from tap_auditlogs.core.progress import Bar
 from tap_auditlogs.core.state import fingerprint
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.core.times import format_timestamp
@@ -111,8 +113,10 @@ class FilesStream(AuditStream):
         else:
             manifest = self._manifest(listing.files)
             yield from self._follow_parts(listing.files, manifest)
-            outcomes = file_pass.outcomes(self._tasks(listing.files, manifest))
-            yield from self._pages(outcomes, failures, manifest)
+            tasks = list(self._tasks(listing.files, manifest))
+            with closing(Bar("files", total=len(tasks), unit=" files")) as bar:
+                outcomes = bar.counted(file_pass.outcomes(tasks))
+                yield from self._pages(outcomes, failures, manifest)
             self.bookmark.advance(None, **{_LISTED_ON: self._client.server_time().date().isoformat()})
             self._save(manifest)
         _raise_if_any(failures)
