@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
 PAGES = 6
 ROWS_PER_PAGE = 200
 CHUNK_MEGABYTES = 0.002
+_DELAYS = ((0.1, 0.4), (0.4, 1.0), (0.6, 1.6))  # seconds; no run ends within the first
 
 
 def pages(after: int) -> Iterable[Message]:
@@ -57,7 +58,7 @@ def run_until_complete(folder: Path, config: Message, imports: ImportApi, seed: 
             env=environment(TMPDIR=str(folder)),
         ) as process:
             try:
-                delay = rng.uniform(0.3, 1.6) if kills < 3 else None
+                delay = rng.uniform(*_DELAYS[kills]) if kills < len(_DELAYS) else None
                 output, errors = process.communicate(lines(pages(confirmed)), timeout=delay)
             except subprocess.TimeoutExpired:
                 process.kill()
