@@ -6,7 +6,6 @@ Messages are passed on unchanged. Audit events follow the records that they are 
 from __future__ import annotations
 
 import logging
-import sys
 import typing as t
 from functools import cached_property
 
@@ -15,8 +14,8 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.singerlib.messages import SchemaMessage
 from typing_extensions import override
 
+from tap_auditlogs.core.reader_command import ReaderCommand
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
-from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
 from tap_auditlogs.core.sdk_hooks import HookedMapper
 from tap_auditlogs.core.settings import check_config, with_defaults, without_absent
 from tap_auditlogs.ocsf import schema
@@ -41,11 +40,12 @@ logger = logging.getLogger(__name__)
 Json: t.TypeAlias = "dict[str, t.Any]"
 
 
-class OcsfMapper(HookedMapper):
+class OcsfMapper(ReaderCommand, HookedMapper):
     """Adds the stream audit_events, OCSF 1.8.0, to what tap-auditlogs extracts."""
 
     name = "auditlogs-ocsf"
     package_name = "tap-auditlogs"
+    writer_class = LineWriter
     vendors: t.ClassVar[Sequence[Vendor]] = VENDORS
     capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
@@ -223,36 +223,6 @@ class OcsfMapper(HookedMapper):
                 ", ".join(f"`{name}`" for name in sorted(strangers)),
                 ", ".join(f"`{name}`" for name in sorted(self._translators)),
             )
-
-    # Command line
-
-    @classmethod
-    @override
-    def invoke(  # type: ignore[override] # as in the SDK's own InlineMapper.invoke
-        cls,
-        *,
-        about: bool = False,
-        about_format: str | None = None,
-        config: t.Any = None,
-        file_input: t.IO[str] | None = None,
-    ) -> None:
-        if about:
-            cls.print_about(about_format)
-            return
-        cls.print_version(print_fn=cls.logger.info)
-        writer = LineWriter()
-
-        def work() -> int:
-            mapper = cls(
-                writer=writer,
-                config=config.config if config else None,
-                parse_env_config=bool(config and config.parse_env),
-            )
-            relax_garbage_collection()
-            mapper.listen(file_input)
-            return EXIT_COMPLETE
-
-        sys.exit(run_process(work, writer))
 
 
 def _is_nested(spec: Json) -> bool:

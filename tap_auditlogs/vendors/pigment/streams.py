@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from http import HTTPStatus
 
-import msgspec
 import requests
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_auditlogs.core.canonical import digest
 from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.schema import FreeFormObjectType
@@ -193,12 +191,8 @@ class AuditEvents(AuditStream):
             raise ProtocolError(msg)
         record = self.shaper.shape(event)
         if not record["event_id"]:
-            record["event_id"] = "sha256:" + hashlib.sha256(self._canonical.encode(event)).hexdigest()
+            record["event_id"] = "sha256:" + digest(event).hex()
         return record
-
-    @cached_property
-    def _canonical(self) -> msgspec.json.Encoder:
-        return msgspec.json.Encoder(order="deterministic", decimal_format="string")
 
 
 class _CursorRefusedError(ApiError):

@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.reader import MessageReader
+from tap_auditlogs.core.reader_command import ReaderCommand
 from tap_auditlogs.core.redaction import redact
-from tap_auditlogs.core.run import EXIT_COMPLETE, relax_garbage_collection, run_process
 from tap_auditlogs.core.sdk_hooks import HookedTarget
 from tap_auditlogs.core.settings import http_options, secrets_of, with_defaults, without_absent
 from tap_auditlogs.core.writer import MessageWriter
@@ -68,7 +68,7 @@ class SpoolSink(Sink):
         """Do nothing: the target imports every stream at the end of input."""
 
 
-class TargetPigment(HookedTarget):
+class TargetPigment(ReaderCommand, HookedTarget):
     """Singer target that loads any stream into Pigment through its import API."""
 
     name = "target-pigment"
@@ -153,36 +153,6 @@ class TargetPigment(HookedTarget):
         state = self._states.take_covered(imported)
         if state is not None:
             self._writer.write_lines(_encoder.encode(state) + b"\n")
-
-    # Command line
-
-    @classmethod
-    @override
-    def invoke(  # type: ignore[override] # as in the SDK's own Target.invoke
-        cls,
-        *,
-        about: bool = False,
-        about_format: str | None = None,
-        config: t.Any = None,
-        file_input: t.IO[str] | None = None,
-    ) -> None:
-        if about:
-            cls.print_about(about_format)
-            return
-        cls.print_version(print_fn=cls.logger.info)
-        writer = MessageWriter()
-
-        def work() -> int:
-            target = cls(
-                writer=writer,
-                config=config.config if config else None,
-                parse_env_config=bool(config and config.parse_env),
-            )
-            relax_garbage_collection()
-            target.listen(file_input)
-            return EXIT_COMPLETE
-
-        sys.exit(run_process(work, writer))
 
 
 def _make_folder(folder: Path) -> None:
