@@ -10,7 +10,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from auditlogs_sandbox.faults import Fault
 from tests.end_to_end.tap_runs import sync
-from tests.xandr.runs import DETAIL, LOG, config, keys, true_keys
+from tests.xandr.runs import DETAIL, LOG, asked, config, keys, true_keys
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
@@ -31,6 +31,22 @@ def one(xandr: XandrSandbox) -> tuple[str, int, str]:
     """The key of one of few transactions."""
     xandr.fill({"line-item": 3, "advertiser": 2}, changes=1)
     return sorted(key for key in true_keys(xandr) if key[0] == "line-item")[1]
+
+
+@pytest.mark.parametrize("row", [{}, {"transaction_id": ""}, {"transaction_id": None}])
+def test_a_transaction_without_an_id_is_logged_under_a_hash_and_its_details_fail(
+    sandbox: Sandbox, xandr: XandrSandbox, one: tuple[str, int, str], row: dict[str, t.Any]
+) -> None:
+    service, resource_id, _ = one
+    damage(sandbox, "/change-log", "change_logs", {"created_on": TIME, **row}, service=service, resource_id=resource_id)
+    run = sync(config(sandbox, services=SERVICES))
+    assert run.exit_code == 1
+    (made_up,) = keys(run.records(LOG)) - true_keys(xandr)
+    assert made_up[2].startswith("sha256:")
+    assert keys(run.records(DETAIL)) == true_keys(xandr) - {one}
+    assert f"line-item: 1 object failed ({resource_id}): " in run.log.splitlines()[-1]
+    assert "the change log has a transaction without `transaction_id`" in run.log.splitlines()[-1]
+    assert not any(query["transaction_id"].startswith("sha256") for query in asked(sandbox, "change-log-detail"))
 
 
 @pytest.mark.parametrize(

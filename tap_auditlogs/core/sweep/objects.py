@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
-from tap_auditlogs.core.errors import ApiError
+from tap_auditlogs.core.errors import ApiError, ProtocolError
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from singer_sdk.helpers.types import Record
 
+    from tap_auditlogs.core.sweep.offsets import Row
     from tap_auditlogs.core.sweep.plan import Outcome
     from tap_auditlogs.core.sweep.stream_sweep import StreamSweep
 
@@ -58,6 +60,18 @@ class ObjectHistory:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     errors: Mapping[str, Exception] = field(default_factory=dict)
     complete: bool = True
+
+
+def listed_id(row: Row, *, where: str) -> int:
+    """Return the id of a listed object, which vendors send as a number or as text.
+
+    Raises:
+        ProtocolError: If it is no positive 64-bit integer.
+    """
+    value = row.get("id")
+    if isinstance(value, int | str) and re.fullmatch(r"\d{1,19}", str(value), re.ASCII) and int(value) < 2**63:
+        return int(value)
+    raise ProtocolError("an object of the list has no usable id", where=where)
 
 
 def name_objects(ids: Sequence[int]) -> str:

@@ -107,7 +107,7 @@ def _sign_of_more(answer: Row, entries: list[t.Any]) -> str | None:
     # For bid files it is not said whether hours or parts are counted.
     parts = sum(len(entry["parts"]) for entry in entries if isinstance(entry, dict) and _has_parts(entry))
     if isinstance(count, int) and count > max(len(entries), parts):
-        return f"it counts {count} files and has {len(entries)}"
+        return f"it counts more files than the {len(entries)} that it has"
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import typing as t
 from datetime import timedelta
 from functools import cached_property
@@ -13,7 +12,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_auditlogs.core.canonical import canonical_json, digest
-from tap_auditlogs.core.errors import ProtocolError, RefusedError
+from tap_auditlogs.core.errors import RefusedError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.sweep import (
@@ -23,6 +22,7 @@ from tap_auditlogs.core.sweep import (
     Outcome,
     SweepStream,
     UnsupportedTypeError,
+    listed_id,
 )
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
@@ -90,15 +90,14 @@ class AuditTrail(SweepStream):
 
     @override
     def list_objects(self, object_type: str, since: str | None, workers: Workers) -> Iterable[Listed]:
+        what = f"list of {object_type}"
+
+        def take(row: Row) -> Listed:  # there may be many, and each row is long
+            return Listed(listed_id(row, where=f"openx: {what}"), _modified(row))
+
         try:
             # All of them: no filter on lists is documented.
-            return self._reader.read_all(
-                f"/{object_type}",
-                {},
-                take=lambda row: Listed(_object_id(row), _modified(row)),  # there may be many, and each row is long
-                key=lambda listed: listed.id,
-                what=f"list of {object_type}",
-            )
+            return self._reader.read_all(f"/{object_type}", {}, take=take, key=lambda listed: listed.id, what=what)
         except NotUnderstoodError as error:
             raise UnsupportedTypeError(str(error), status=error.status) from error
 
@@ -181,13 +180,6 @@ class AuditTrail(SweepStream):
     @cached_property
     def _reader(self) -> Reader:
         return Reader(self.connection.client, api_url(self.settings), self.settings["page_size"])
-
-
-def _object_id(row: Row) -> int:
-    value = row.get("id")
-    if re.fullmatch(r"\d{1,19}", str(value), re.ASCII) and isinstance(value, int | str):
-        return int(value)
-    raise ProtocolError("an object of the list has no usable id", where="openx")
 
 
 def _revision(record: Record) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from datetime import datetime, timedelta
 
-from tap_auditlogs.core.errors import ProtocolError, RefusedError
-from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError, name_objects
+from tap_auditlogs.core.errors import RefusedError
+from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError, listed_id, name_objects
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
@@ -19,7 +18,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_auditlogs.core.http import HttpClient
-    from tap_auditlogs.core.sweep import Row
 
 _LARGEST_ZONE = timedelta(hours=24)
 
@@ -97,20 +95,12 @@ class Lister:
         return Reader(self._client, self._api_url, rows_key=endpoint.rows_key).read_all(
             endpoint.path,
             params,
-            take=lambda row: Listed(_id(row), _latest_change(row.get(endpoint.modified), service)),
+            take=lambda row: Listed(
+                listed_id(row, where=f"xandr: list of {service}"), _latest_change(row.get(endpoint.modified), service)
+            ),
             key=lambda listed: listed.id,
             what=f"list of {service}",
         )
-
-
-def _id(row: Row) -> int:
-    """Read an id; some services send it as text."""
-    value = row.get("id")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
-        return int(value)
-    raise ProtocolError("an object of the list has no usable id", where="xandr")
 
 
 def write_time(moment: datetime) -> str:

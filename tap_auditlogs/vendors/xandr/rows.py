@@ -21,6 +21,8 @@ _EMPTY = (None, "")
 # A vendor sample has an empty text where its table says integer or null.
 _MAYBE_EMPTY = ("plugin_id", "user_id", "admin_id", "member_id", "num_of_changes")
 
+_FINGERPRINT = "sha256:"
+
 _as_json = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -60,7 +62,12 @@ class RowCleaner:
 
 def fingerprint(row: Row) -> str:
     """Return a key for a row without an id, from its contents."""
-    return f"sha256:{digest(row).hex()}"
+    return f"{_FINGERPRINT}{digest(row).hex()}"
+
+
+def is_fingerprint(transaction_id: str) -> bool:
+    """Whether a key is one of ours, which the vendor does not know."""
+    return transaction_id.startswith(_FINGERPRINT)
 
 
 def _with_json_values(change: Row) -> Row:

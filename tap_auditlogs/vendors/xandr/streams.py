@@ -12,7 +12,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_auditlogs.core.child_stream import ChildStream
-from tap_auditlogs.core.errors import RefusedError
+from tap_auditlogs.core.errors import ProtocolError, RefusedError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.sweep import (
     Listed,
@@ -27,7 +27,7 @@ from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.listing import Lister, write_time
 from tap_auditlogs.vendors.xandr.reader import Reader, rows_of
-from tap_auditlogs.vendors.xandr.rows import RowCleaner, fingerprint
+from tap_auditlogs.vendors.xandr.rows import RowCleaner, fingerprint, is_fingerprint
 from tap_auditlogs.vendors.xandr.settings import FILTERS
 
 if t.TYPE_CHECKING:
@@ -248,6 +248,9 @@ class ChangeLogDetail(TransactionStream, ChildStream):
     def read(self, reader: Reader, service: str, resource_id: int, transaction_id: str) -> list[Record]:
         """Read the details of a transaction; none if the vendor has none."""
         what = f"details of {service} {resource_id}"
+        if is_fingerprint(transaction_id):
+            msg = "the change log has a transaction without `transaction_id`, so that its details cannot be asked for"
+            raise ProtocolError(msg, where=f"xandr: {what}")
         query = {
             "service": service,
             "resource_id": resource_id,
