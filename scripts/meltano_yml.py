@@ -18,6 +18,9 @@ MELTANO_YML: t.Final = Path(__file__).parents[1] / "meltano.yml"
 
 Setting: t.TypeAlias = "dict[str, t.Any]"
 
+MAPPER_LABEL: t.Final = "One audit trail (OCSF)"
+LOADER_GROUPS: t.Final = [["api_key", "import_configurations"], ["csv_folder"]]
+
 _KINDS: t.Final = {
     # Meltano 4.4 cannot pass on a `decimal` that comes from the environment; an `integer` it can, and a fraction
     # in meltano.yml itself stays one.
@@ -109,23 +112,28 @@ def mapper_declaration() -> str:
     return (
         f"  mappers:\n  # `meltano run` wants the name of a mapping, which must not be that of its plugin.\n"
         f"  - name: mapper-{OcsfMapper.name}\n    namespace: {OcsfMapper.name.replace('-', '_')}\n"
-        f"    label: One audit trail (OCSF)\n    executable: {OcsfMapper.name}\n"
+        f"    label: {MAPPER_LABEL}\n    executable: {OcsfMapper.name}\n"
         f"    capabilities:\n{capabilities}    settings:\n{settings}"
         f"    mappings:\n    - name: {OcsfMapper.name}\n      config: {{}}\n"
     )
 
 
-def loader_declaration() -> str:
-    """Write what stands in meltano.yml about the loader `target-pigment`."""
+def loader_schema() -> dict[str, t.Any]:
+    """Give the JSON schema of the settings of `target-pigment`, those that the SDK adds included."""
     schema: dict[str, t.Any] = json.loads(json.dumps(TargetPigment.config_jsonschema))
     TargetPigment.append_builtin_config(schema)
+    return schema
+
+
+def loader_declaration() -> str:
+    """Write what stands in meltano.yml about the loader `target-pigment`."""
     capabilities = "".join(f"    - {capability}\n" for capability in TargetPigment.capabilities)
-    settings = "".join(map(_to_yaml, settings_of(schema)))
+    groups = "".join(f"    - [{', '.join(group)}]\n" for group in LOADER_GROUPS)
+    settings = "".join(map(_to_yaml, settings_of(loader_schema())))
     return (
         f"  loaders:\n  - name: {TargetPigment.name}\n    namespace: target_pigment\n    label: Pigment\n"
         f"    executable: {TargetPigment.name}\n    capabilities:\n{capabilities}"
-        "    settings_group_validation:\n    - [api_key, import_configurations]\n    - [csv_folder]\n"
-        f"    settings:\n{settings}"
+        f"    settings_group_validation:\n{groups}    settings:\n{settings}"
     )
 
 
