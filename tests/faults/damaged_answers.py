@@ -273,7 +273,7 @@ class Room:
     def _faults(self, case: Case, run: Run) -> Iterator[str]:
         written = oracles.written_keys(run.messages)
         read = self._read if case.resumes else {}
-        truth = without_hidden(self._sandbox.truth(), written, read)
+        truth = without_hidden(self._sandbox.truth(), written, read, run.log)
         yield from oracles.singer_faults(run.stdout)
         yield from unusable_keys(run)
         if (bug := _BUG.search(run.log)) is not None:
@@ -286,13 +286,19 @@ class Room:
         yield from wrong
 
 
-def without_hidden(truth: oracles.Truth, written: Keys, read: Keys) -> oracles.Truth:
-    """Leave out what the vendor itself hid: a row whose key is damaged is written under the key that it now has."""
+def without_hidden(truth: oracles.Truth, written: Keys, read: Keys, log: str) -> oracles.Truth:
+    """Leave out what the vendor itself hid: the damage made another valid key, and the log or a record shows it.
+
+    A row whose key is damaged is written under the key that it now has. A listed object whose id has become 7 is asked
+    for under that number, and the vendor's refusal is told.
+    """
     hidden: set[Key] = set()
     for stream, known in true_keys(truth).items():
         strangers = written.get(stream, set()) - known
         lost = known - written.get(stream, set()) - read.get(stream, set())
         if len(strangers) == 1 == len(lost):
+            hidden |= lost
+        if "objects were refused and are skipped: 7." in log and len({key[:2] for key in lost}) == 1:
             hidden |= lost
     return {stream: [row for row in rows if row_key(stream, row) not in hidden] for stream, rows in truth.items()}
 

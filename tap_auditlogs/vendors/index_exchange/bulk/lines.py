@@ -99,7 +99,7 @@ class _Encoder:
 
 def _write(rows: pl.DataFrame) -> bytes:
     lines = _Written()
-    rows.write_csv(t.cast("t.IO[bytes]", lines), include_header=False, quote_style="never")
+    rows.write_csv(t.cast("t.IO[bytes]", lines), include_header=False, quote_style="never", batch_size=len(rows))
     return b"".join(lines.pieces)
 
 

@@ -25,7 +25,7 @@ from tap_auditlogs.vendors.index_exchange.log_file import (
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 8 << 20
 LARGEST_BLOCK = 16 << 20
 """A block grows up to this until it holds a whole row; the row-by-row parser takes no longer line either."""
 _PIECE_BYTES = 256 << 10
