@@ -45,9 +45,9 @@ class MessageReader(GenericSingerReader[bytes]):
         try:
             message = decode_json(line)
         except ValueError as error:
-            raise self._foreign_line("is not JSON") from error
+            raise self._invalid_line("is not JSON") from error
         if not isinstance(message, dict):
-            raise self._foreign_line("is not a JSON object")
+            raise self._invalid_line("is not a JSON object")
         return message
 
     @staticmethod
@@ -62,7 +62,7 @@ class MessageReader(GenericSingerReader[bytes]):
 
     @override
     def _process_unknown_message(self, message_dict: Message) -> None:
-        raise self._foreign_line(f"has the unknown type {message_dict['type']!r:.40}")
+        raise self._invalid_line(f"has the unknown type {message_dict['type']!r:.40}")
 
-    def _foreign_line(self, fault: str) -> TapError:
+    def _invalid_line(self, fault: str) -> TapError:
         return TapError(f"Line {self._line_number} of standard input {fault}: is it from a Singer tap?")

@@ -173,7 +173,7 @@ class OcsfMapper(ReaderCommand, HookedMapper):
             self._changed_sources.add(stream)
             logger.warning(
                 "`%s`: flattened or removed before the mapper: %s. Audit events lack what was in them. Apply stream "
-                "maps and flattening behind the mapper, in the loader.",
+                "maps and flattening in the loader instead, after the mapper.",
                 stream,
                 ", ".join(f"`{name}`" for name in changed),
             )
@@ -192,7 +192,10 @@ class OcsfMapper(ReaderCommand, HookedMapper):
 
     @override
     def map_batch_message(self, message_dict: Json) -> Iterable[Message]:
-        logger.warning("A BATCH of `%s` passes without audit events: they are made of RECORDs.", message_dict["stream"])
+        logger.warning(
+            "A BATCH message of `%s` was passed on without audit events, which are made from RECORD messages only.",
+            message_dict["stream"],
+        )
         return ()
 
     def _translate(self, stream: str, lines: bytes, count: int) -> bytes:
@@ -205,22 +208,22 @@ class OcsfMapper(ReaderCommand, HookedMapper):
         understood = sum(translator.counts[True] for translator in self._translators.values())
         failed = {name: each.counts[False] for name, each in self._translators.items() if each.counts[False]}
         logger.info("%d records became audit events.", understood + sum(failed.values()))
-        self._warn_of_strangers()
+        self._warn_of_unknown_streams()
         if failed:
             told = ", ".join(f"{count} of `{name}`" for name, count in failed.items())
-            logger.warning("Not understood were %s; each became an event that says so.", told)
-        foreign = t.cast("LineReader", self.message_reader).foreign
-        if foreign:
-            logger.warning("%d lines are not Singer messages; they were passed on unchanged.", foreign)
+            logger.warning("Records that could not be mapped: %s. Each became an event that gives the reason.", told)
+        invalid = t.cast("LineReader", self.message_reader).invalid_lines
+        if invalid:
+            logger.warning("%d lines are not Singer messages; they were passed on unchanged.", invalid)
 
-    def _warn_of_strangers(self) -> None:
+    def _warn_of_unknown_streams(self) -> None:
         known = {*self._vendor_streams, schema.NAME}
-        strangers = t.cast("LineReader", self.message_reader).announced - known
-        if strangers:
+        unknown = t.cast("LineReader", self.message_reader).announced - known
+        if unknown:
             logger.warning(
                 "Passed on without audit events, since the mapper does not know them: %s. If one of them was renamed, "
-                "rename it behind the mapper instead; it knows %s.",
-                ", ".join(f"`{name}`" for name in sorted(strangers)),
+                "rename it after the mapper instead, in the loader; the mapper knows %s.",
+                ", ".join(f"`{name}`" for name in sorted(unknown)),
                 ", ".join(f"`{name}`" for name in sorted(self._translators)),
             )
 

@@ -57,7 +57,7 @@ class LineReader(GenericSingerReader[bytes]):
 
     Attributes:
         announced: The streams whose SCHEMA message has been read.
-        foreign: The number of lines that are not Singer messages; they are passed on for the target to reject.
+        invalid_lines: The number of lines that are not Singer messages; they are passed on for the target to reject.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class LineReader(GenericSingerReader[bytes]):
         self._watched = frozenset(watched)
         self._dropped = frozenset(dropped)
         self._translate = translate
-        self.foreign = 0
+        self.invalid_lines = 0
         self.announced: set[str] = set()
         # The start of the current stream's RECORD messages: most likely that of the next message too.
         self._run = b""
@@ -160,7 +160,7 @@ class LineReader(GenericSingerReader[bytes]):
             envelope = _decode_envelope(line)
         except (msgspec.MsgspecError, ValueError):
             if line.strip():
-                self.foreign += 1
+                self.invalid_lines += 1
             return "other", None
         return envelope.type, envelope.stream if envelope.type in _ABOUT_A_STREAM else None
 

@@ -121,7 +121,7 @@ def test_a_number_that_no_json_has_does_not_hide_a_message_in_another_order(numb
     (event,) = events_in(writer.written)
     assert event["event_uid"] == events_in(run_mapper(record_line("pigment_audit_events", PIGMENT)))[0]["event_uid"]
     assert without_additions(writer.written) == given
-    assert reader.foreign == 0
+    assert reader.invalid_lines == 0
 
 
 def test_one_odd_record_among_many_changes_no_other() -> None:

@@ -104,7 +104,7 @@ def test_other_messages_are_refused_in_one_line(tmp_path: Path, kind: str) -> No
         (lines([record("a", id=1)]), "`a` has a RECORD before its SCHEMA"),
     ],
 )
-def test_foreign_input_is_an_error_that_shows_no_data(tmp_path: Path, text: bytes, told: str) -> None:
+def test_invalid_input_is_an_error_that_shows_no_data(tmp_path: Path, text: bytes, told: str) -> None:
     with pytest.raises(TapError) as caught:
         load({"csv_folder": str(tmp_path)}, text)
     assert told in str(caught.value)

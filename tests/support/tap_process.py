@@ -14,14 +14,14 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COMMAND = str(Path(sys.executable).with_name("tap-auditlogs"))
-_FOREIGN = ("PROXY", "TAP_AUDITLOGS_", "_CA_BUNDLE", "LOGLEVEL", "SINGER_SDK_LOG_CONFIG", "SSL_CERT_FILE")
+_INHERITED = ("PROXY", "TAP_AUDITLOGS_", "_CA_BUNDLE", "LOGLEVEL", "SINGER_SDK_LOG_CONFIG", "SSL_CERT_FILE")
 
 Message: t.TypeAlias = "dict[str, t.Any]"
 
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment with these variables and without those that would change a run."""
-    own = {name: value for name, value in os.environ.items() if not any(part in name.upper() for part in _FOREIGN)}
+    own = {name: value for name, value in os.environ.items() if not any(part in name.upper() for part in _INHERITED)}
     return {**own, **variables}
 
 
