@@ -2,6 +2,8 @@
 
 # ruff: noqa: PLC0415 - for this reason
 
+import sys
+
 from tap_auditlogs.core.interrupts import interrupts
 
 
@@ -27,3 +29,13 @@ def pigment_target() -> None:
     from tap_auditlogs.vendors.pigment.target.target import TargetPigment
 
     TargetPigment.cli()
+
+
+def report() -> None:
+    """Run `auditlogs-report`, which keeps no state to finish."""
+    try:
+        from tap_auditlogs.report.command import main
+    except ImportError as error:
+        sys.exit(f"auditlogs-report needs the extra `report`: pip install 'tap-auditlogs[report]'. {error}.")
+
+    main()

@@ -1,0 +1,83 @@
+"""Queries the database, and builds the page and the images."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tap_auditlogs.report.catalog import subjects
+from tap_auditlogs.report.errors import ReportError
+from tap_auditlogs.report.images import write_images
+from tap_auditlogs.report.page import Section, render_page
+from tap_auditlogs.report.period import Period
+from tap_auditlogs.report.streams import measure, show_streams
+from tap_auditlogs.report.subject import Scope
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from tap_auditlogs.report.anonymity import Names
+    from tap_auditlogs.report.database import Database
+    from tap_auditlogs.report.streams import Extent
+
+# As in the vendor's own example for Cryptolens.
+_USUAL_LENGTH: t.Final = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to show, and how."""
+
+    since: datetime | None
+    until: datetime | None
+    zone: ZoneInfo
+    names: Names
+    images: Path | None
+
+
+def build(database: Database, request: Request) -> str:
+    """Return the page, and write the images.
+
+    Raises:
+        ReportError: The period is empty, or a query fails.
+    """
+    now = datetime.now(tz=UTC)
+    extents = measure(database)
+    period = _choose_period(extents, request, now)
+    scope = Scope(database, period, request.names, {name: extent.first for name, extent in extents.items()})
+    sections = list(_sections(scope, extents))
+    if request.images is not None:
+        request.images.mkdir(parents=True, exist_ok=True)
+        for figure in (figure for section in sections for figure in section.figures if figure.draw):
+            write_images(figure, request.images)
+    return render_page(sections, period, database.name, now)
+
+
+def _sections(scope: Scope, extents: Mapping[str, Extent]) -> Iterator[Section]:
+    for subject in subjects():
+        if scope.database.has(*subject.needs):
+            figures = [figure for draw in subject.figures for figure in draw(scope)]
+            if figures:
+                yield Section(subject.title, figures)
+    yield Section("Streams", list(show_streams(scope, extents)))
+
+
+def _choose_period(extents: Mapping[str, Extent], request: Request, now: datetime) -> Period:
+    until = request.until or _end_of_data(extents) or now
+    since = request.since or until - _USUAL_LENGTH
+    if since >= until:
+        raise ReportError(
+            f"The period is empty: it begins at {since:%Y-%m-%d %H:%M} and ends at {until:%Y-%m-%d %H:%M} UTC."
+        )
+    return Period(since, until, request.zone)
+
+
+def _end_of_data(extents: Mapping[str, Extent]) -> datetime | None:
+    """Return the full hour after the latest row."""
+    times = [extent.last for extent in extents.values() if extent.last is not None]
+    if not times:
+        return None
+    return datetime.fromtimestamp((max(times) // 3600 + 1) * 3600, tz=UTC)

@@ -1,0 +1,226 @@
+"""The kinds of charts. Each function returns a function that draws in a given width."""
+
+from __future__ import annotations
+
+import typing as t
+
+import altair as alt
+
+from tap_auditlogs.report.colors import HEAT, MUTED, RULE, SERIES, TEXT
+from tap_auditlogs.report.subject import Data
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tap_auditlogs.report.colors import Color
+    from tap_auditlogs.report.subject import Cell
+
+    Draw: t.TypeAlias = Callable[[int], alt.Chart]
+    Row: t.TypeAlias = Mapping[str, t.Any]
+
+WIDE: t.Final = 640
+NARROW: t.Final = 320
+"""The widths that the page has each chart in, without axis labels."""
+
+OTHER: t.Final = "all others"
+
+_HEIGHT: t.Final = 200
+_BAR_HEIGHT: t.Final = 22
+_PIXELS_PER_TICK: t.Final = 105
+_MOST_SEPARATE_BARS: t.Final = 60
+
+
+class Point(t.NamedTuple):
+    """A value of one series in one part of the period."""
+
+    part: str
+    series: str
+    value: float
+
+
+def series_of(points: Sequence[Point], order: Sequence[str]) -> list[str]:
+    """Return the series that have a point, in the order given."""
+    present = {point.series for point in points}
+    return [name for name in order if name in present]
+
+
+def largest_series(points: Sequence[Point], most: int) -> list[Point]:
+    """Put all but the largest series together, so that at most `most` remain."""
+    totals = totals_of(points)
+    if len(totals) <= most:
+        return list(points)
+    kept = set(sorted(totals, key=lambda name: (-totals[name], name))[: most - 1])
+    sums: dict[tuple[str, str], float] = {}
+    for part, series, value in points:
+        place = (part, series if series in kept else OTHER)
+        sums[place] = sums.get(place, 0) + value
+    return [Point(part, series, value) for (part, series), value in sums.items()]
+
+
+def totals_of(points: Sequence[Point]) -> dict[str, float]:
+    """Return the sum of each series, the largest first and the rest of them last."""
+    totals: dict[str, float] = {}
+    for point in points:
+        totals[point.series] = totals.get(point.series, 0) + point.value
+    order = sorted(totals, key=lambda name: (name == OTHER, -totals[name], name))
+    return {name: totals[name] for name in order}
+
+
+def table_over_time(points: Sequence[Point], parts: Sequence[str], series: Sequence[str], unit: str) -> Data:
+    """Return the values with a row for each part of the period and a column for each series."""
+    names = series_of(points, series)
+    values = {(point.part, point.series): point.value for point in points}
+    rows: list[list[Cell]] = [[part, *(values.get((part, name), 0) for name in names)] for part in parts]
+    return Data((unit.capitalize(), *names), rows)
+
+
+def palette(names: Sequence[str], fixed: Mapping[str, Color] | None = None) -> dict[str, str]:
+    """Return a colour for each series."""
+    fixed = fixed or {}
+    return {name: fixed.get(name, SERIES[number % len(SERIES)]).light for number, name in enumerate(names)}
+
+
+def bars_over_time(points: Sequence[Point], parts: Sequence[str], series: Mapping[str, str]) -> Draw:
+    """Stacked bars, one for each part of the period."""
+
+    def draw(width: int) -> alt.Chart:
+        order = {name: number for number, name in enumerate(series)}
+        rows = [{**point._asdict(), "order": order[point.series]} for point in points if point.value]
+        chart = alt.Chart(_data(rows)).mark_bar(strokeWidth=0)
+        chart = chart.encode(
+            x=_time_axis(
+                parts,
+                width,
+                alt.Scale(domain=list(parts), paddingInner=0.15 if len(parts) <= _MOST_SEPARATE_BARS else 0),
+            ),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            color=_color(series, width),
+            order=alt.Order("order:Q"),
+        )
+        return _finish(chart, width, _HEIGHT)
+
+    return draw
+
+
+def lines_over_time(points: Sequence[Point], parts: Sequence[str], series: Mapping[str, str]) -> Draw:
+    """One line for each series; parts without a point are gaps."""
+
+    def draw(width: int) -> alt.Chart:
+        known = {(point.part, point.series): point.value for point in points}
+        rows = [{"part": part, "series": name, "value": known.get((part, name))} for name in series for part in parts]
+        chart = alt.Chart(_data(rows)).mark_line(strokeWidth=1.5, invalid="break-paths-show-path-domains")
+        chart = chart.encode(
+            x=_time_axis(parts, width, alt.Scale(domain=list(parts))),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            color=_color(series, width),
+        )
+        return _finish(chart, width, _HEIGHT)
+
+    return draw
+
+
+def ranking(points: Sequence[Point], series: Mapping[str, str], *, number_format: str = "~s") -> Draw:
+    """Horizontal stacked bars, one for each `part`, in the order given."""
+
+    def draw(width: int) -> alt.Chart:
+        parts = list(dict.fromkeys(point.part for point in points))
+        order = {name: number for number, name in enumerate(series)}
+        rows = [{**point._asdict(), "order": order[point.series]} for point in points]
+        label_width = width * 2 // 5
+        chart = alt.Chart(_data(rows)).mark_bar(height={"band": 0.8})
+        chart = chart.encode(
+            x=alt.X(
+                "value:Q",
+                title=None,
+                stack="zero",
+                axis=alt.Axis(format=number_format, tickCount=5, grid=True, domain=False),
+            ),
+            y=alt.Y(
+                "part:N",
+                title=None,
+                sort=parts,
+                axis=alt.Axis(labelLimit=label_width, grid=False, domain=False, ticks=False),
+            ),
+            color=_color(series, width),
+            order=alt.Order("order:Q"),
+        )
+        longest = max((len(part) for part in parts), default=0)
+        return _finish(chart, width - min(longest * 5, label_width) + 20, _BAR_HEIGHT * max(len(parts), 1))
+
+    return draw
+
+
+def grid(points: Sequence[Point], columns: Sequence[str], rows: Sequence[str]) -> Draw:
+    """Cells by column (`part`) and row (`series`), darker where the value is higher."""
+
+    def draw(width: int) -> alt.Chart:
+        chart = alt.Chart(_data([point._asdict() for point in points])).mark_rect()
+        ticks = list(columns)[:: max(1, len(columns) * _PIXELS_PER_TICK // (3 * width))]
+        if len(columns[0]) > 5:  # dates are wider than hours  # noqa: PLR2004
+            ticks = _ticks(columns, width)
+        longest = max(map(len, rows))
+        label_width = min(longest * 6, width * 2 // 5)
+        chart = chart.encode(
+            x=alt.X(
+                "part:O",
+                title=None,
+                scale=alt.Scale(domain=list(columns)),
+                axis=alt.Axis(values=ticks, labelAngle=0, domain=False),
+            ),
+            y=alt.Y(
+                "series:O",
+                title=None,
+                sort=list(rows),
+                scale=alt.Scale(domain=list(rows)),
+                axis=alt.Axis(grid=False, domain=False, ticks=False, labelLimit=label_width),
+            ),
+            color=alt.Color(
+                "value:Q", scale=alt.Scale(type="quantize", range=[color.light for color in HEAT]), legend=None
+            ),
+        )
+        return _finish(chart, width - label_width + 30, _BAR_HEIGHT * len(rows))
+
+    return draw
+
+
+def _data(rows: Sequence[Row]) -> alt.InlineData:
+    return alt.InlineData(values=list(rows))
+
+
+def _time_axis(parts: Sequence[str], width: int, scale: alt.Scale) -> alt.X:
+    axis = alt.Axis(values=_ticks(parts, width), labelAngle=0, labelOverlap=True)
+    return alt.X("part:O", title=None, scale=scale, axis=axis)
+
+
+def _ticks(parts: Sequence[str], width: int) -> list[str]:
+    most = max(1, width // max(_PIXELS_PER_TICK, len(parts[0]) * 7))
+    return list(parts)[:: -(-len(parts) // most)]
+
+
+def _color(series: Mapping[str, str], width: int) -> alt.Color:
+    legend = None
+    if len(series) > 1:
+        columns = max(1, min(len(series), width // 150))
+        legend = alt.Legend(orient="top", title=None, columns=columns, labelLimit=width // columns - 30)
+    return alt.Color("series:N", scale=alt.Scale(domain=list(series), range=list(series.values())), legend=legend)
+
+
+def _finish(chart: alt.Chart, width: int, height: int) -> alt.Chart:
+    font = "Arial, Helvetica, sans-serif"
+    finished: alt.Chart = (
+        chart.properties(width=width, height=height, background="transparent", padding=4)
+        .configure(font=font, aria=False)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=MUTED.light,
+            labelFontSize=11,
+            gridColor=RULE.light,
+            domainColor=RULE.light,
+            tickColor=RULE.light,
+            gridOpacity=1,
+        )
+        .configure_axisX(grid=False)
+        .configure_legend(labelColor=TEXT.light, labelFontSize=12, symbolType="square")
+        .configure_title(color=TEXT.light, anchor="start", fontSize=15)
+    )
+    return finished

@@ -1,0 +1,63 @@
+"""Builds the HTML page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import typing as t
+from dataclasses import dataclass
+
+import jinja2
+
+from tap_auditlogs.report import colors, images, words
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from tap_auditlogs.report.period import Period
+    from tap_auditlogs.report.subject import Cell, Figure
+
+_MOST_ROWS: t.Final = 800
+
+
+@dataclass(frozen=True)
+class Section:
+    """A subject with its figures."""
+
+    title: str
+    figures: Sequence[Figure]
+
+    @property
+    def id(self) -> str:
+        """Its address in the page."""
+        return "section-" + self.title.lower().replace(" ", "-")
+
+
+def render_page(sections: Sequence[Section], period: Period, source: str, now: datetime) -> str:
+    """Return the page; all text in it is escaped, and its policy forbids every request and script."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tap_auditlogs.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["cell"] = _cell
+    style = environment.get_template("style.css.j2").render(colors=colors.ALL)
+    return environment.get_template("page.html.j2").render(
+        sections=sections,
+        period=period,
+        source=source,
+        now=now,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        embed=images.embed,
+        most_rows=_MOST_ROWS,
+    )
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else words.number(value)

@@ -1,0 +1,80 @@
+"""What the report shows: the interface of a vendor's `report.py`."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import altair as alt
+
+    from tap_auditlogs.report.anonymity import Names
+    from tap_auditlogs.report.database import Database
+    from tap_auditlogs.report.period import Period
+
+Cell: t.TypeAlias = "str | int | float | None"
+
+
+@dataclass(frozen=True)
+class Data:
+    """The rows of a figure, as a table."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart or a table, with what it is based on.
+
+    Attributes:
+        id: Its address in the page, and the file name of its image.
+        title: What it is.
+        sentence: What it shows, computed from the data.
+        data: Its rows.
+        query: The query that returns them.
+        draw: Draws the chart in a given width in pixels; None for a table only.
+    """
+
+    id: str
+    title: str
+    sentence: str
+    data: Data
+    query: str
+    draw: Callable[[int], alt.TopLevelMixin] | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a figure is computed from.
+
+    Attributes:
+        first: The time of each table's first row in seconds since 1970.
+    """
+
+    database: Database
+    period: Period
+    names: Names
+    first: Mapping[str, int | None]
+
+    def has_before(self, table: str) -> bool:
+        """Whether the period before is loaded, so that a comparison with it means something."""
+        first = self.first.get(table)
+        return first is not None and first <= (self.period.before + self.period.length / 10).timestamp()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A section of the report.
+
+    Attributes:
+        needs: The tables without which the section is left out.
+        figures: Each yields the figures that its tables allow.
+    """
+
+    title: str
+    needs: Sequence[str]
+    figures: Sequence[Callable[[Scope], Iterable[Figure]]]

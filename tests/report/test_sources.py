@@ -1,0 +1,72 @@
+"""The same rows give the same figures, whatever they were loaded into."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from tap_auditlogs.report.command import main
+from tests.report.rows import Row, load_tables, request_rows, write_jsonl
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# Of 200 hourly requests, every fifth failed and every fiftieth has no outcome.
+OUTCOMES: t.Final = [None if number % 50 == 0 else number % 5 != 0 for number in range(200)]
+TABLES: t.Final = {"cryptolens_web_api_log": list(request_rows(OUTCOMES))}
+SENTENCE: t.Final = "18.0 % of 200 requests failed."
+
+
+def as_jsonl(folder: Path) -> tuple[str, str]:
+    return str(write_jsonl(folder / "files", TABLES)), ""
+
+
+def as_parquet_twice(folder: Path) -> tuple[str, str]:
+    (jsonl,) = write_jsonl(folder / "files", TABLES).iterdir()
+    for number in range(2):
+        target = folder / "parquet" / "cryptolens_web_api_log" / f"{number}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        duckdb.execute(f"COPY (FROM read_json('{jsonl}')) TO '{target}'")
+    return str(folder / "parquet"), ""
+
+
+def as_sqlite(folder: Path) -> tuple[str, str]:
+    url = f"sqlite:///{folder}/warehouse.sqlite"
+    load_tables(url, TABLES)
+    return url, ""
+
+
+def as_duckdb(folder: Path) -> tuple[str, str]:
+    url = f"duckdb:///{folder}/warehouse.duckdb"
+    load_tables(url, TABLES, schema="audit")
+    return url, "audit"
+
+
+def as_messages(_folder: Path) -> tuple[str, str]:
+    return "-", "".join(message(row) for row in TABLES["cryptolens_web_api_log"])
+
+
+def message(row: Row, stream: str = "cryptolens_web_api_log") -> str:
+    return json.dumps({"type": "RECORD", "stream": stream, "record": row}) + "\n"
+
+
+@pytest.mark.parametrize("load", [as_jsonl, as_parquet_twice, as_sqlite, as_duckdb, as_messages])
+def test_every_source_gives_the_same_figures(load: Callable[[Path], tuple[str, str]], tmp_path: Path) -> None:
+    place, extra = load(tmp_path)
+    schema = ["--schema", extra] if extra == "audit" else []
+    page = make_page(tmp_path, "--from", place, *schema, standard_input=extra)
+    assert SENTENCE in page
+    assert re.search(r"activation</bdi></th>\s*<td class=\"number\">67</td>", page)
+
+
+def make_page(folder: Path, *arguments: str, standard_input: str = "") -> str:
+    output = folder / "page.html"
+    result = CliRunner().invoke(main, [*arguments, "--output", str(output)], input=standard_input)
+    assert result.exit_code == 0, result.output
+    return output.read_text(encoding="utf-8")
