@@ -30,6 +30,7 @@ class Control:
                 Rule("/truth", methods=["GET"], endpoint=self._truth),
                 Rule("/advance", methods=["POST"], endpoint=self._advance),
                 Rule("/requests", methods=["GET"], endpoint=self._requests),
+                Rule("/counts", methods=["GET"], endpoint=self._counts),
                 Rule("/faults", methods=["POST"], endpoint=self._faults),
             ]
         )
@@ -56,6 +57,9 @@ class Control:
         return [
             {**asdict(logged), "body": logged.body.decode(errors="replace")} for logged in list(self._state.requests)
         ]
+
+    def _counts(self, _request: Request) -> dict[str, dict[str, int]]:
+        return self._state.counts()
 
     def _faults(self, request: Request) -> dict[str, int]:
         """Replace the faults in force with those of the body, a JSON list."""

@@ -10,7 +10,7 @@ import typing as t
 
 from waitress import create_server, wasyncore  # type: ignore[import-untyped] # waitress ships no types
 from waitress.channel import ClientDisconnected  # type: ignore[import-untyped] # likewise
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import Forbidden, HTTPException, NotFound
 from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
@@ -142,6 +142,7 @@ class Sandbox(SandboxState):
             form=request.form.to_dict(),
             body=body,
             time=time.time(),
+            is_write=name in self.vendors and self.vendors[name].is_write(request),
         )
         self.requests.append(logged)
         return logged
@@ -149,6 +150,8 @@ class Sandbox(SandboxState):
     def _ask_vendor(self, name: str, request: Request) -> Response:
         if name not in self.vendors:
             return Response(status=NotFound.code)
+        if self.read_only and self.vendors[name].is_write(request):
+            return Response(status=Forbidden.code)
         try:
             return self.vendors[name].handle(request)
         except HTTPException as refusal:

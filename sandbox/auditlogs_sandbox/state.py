@@ -36,6 +36,7 @@ class LoggedRequest:
         body: The body.
         time: When it arrived, in seconds since 1970 by the system clock.
         status: The HTTP status of the answer, None until there is one.
+        is_write: Whether it would change something at the vendor.
     """
 
     vendor: str
@@ -47,6 +48,7 @@ class LoggedRequest:
     body: bytes
     time: float
     status: int | None = None
+    is_write: bool = False
 
 
 class SandboxState:
@@ -57,6 +59,7 @@ class SandboxState:
         faults: The faults in force.
         requests: The latest requests to the vendors, oldest first.
         vendors: The imitated vendors by name.
+        read_only: Refuses requests that would change something at a vendor.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class SandboxState:
         self.faults = FaultList()
         self.requests: deque[LoggedRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
         self.vendors = {name: VENDORS[name](self.world) for name in chosen}
+        self.read_only = False
 
     @t.overload
     def vendor(self, name: str) -> VendorSandbox: ...
@@ -102,6 +106,17 @@ class SandboxState:
     def truth(self) -> dict[str, list[Row]]:
         """Return, by stream, the rows that the vendors would return now, in their own spelling."""
         return {stream: rows for vendor in self.vendors.values() for stream, rows in vendor.truth().items()}
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return, by vendor, how many of the latest requests there were, and how many of them were writes."""
+        latest = list(self.requests)
+        return {
+            name: {
+                "requests": sum(request.vendor == name for request in latest),
+                "writes": sum(request.vendor == name and request.is_write for request in latest),
+            }
+            for name in self.vendors
+        }
 
     def advance(self) -> None:
         """Add new rows to every vendor; nothing else changes the data."""

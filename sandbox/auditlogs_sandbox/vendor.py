@@ -26,15 +26,21 @@ class VendorSandbox(ABC):
 
     Attributes:
         name: The name of the vendor in the registry.
+        posts_change_nothing: Whether its API has POST for logins and queries only.
         world: The clock and the seed.
         lock: Held while the data is read or changed.
     """
 
     name: t.ClassVar[str]
+    posts_change_nothing: t.ClassVar[bool] = True
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.lock = threading.RLock()
+
+    def is_write(self, request: Request) -> bool:
+        """Whether a request would change something at the vendor."""
+        return request.method not in ({"GET", "HEAD", "POST"} if self.posts_change_nothing else {"GET", "HEAD"})
 
     @abstractmethod
     def handle(self, request: Request) -> Response:

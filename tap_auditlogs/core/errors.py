@@ -81,6 +81,10 @@ class TransientError(ApiError):
         self.retry_after = retry_after
 
 
+class AnswerTimeoutError(TransientError):
+    """The vendor did not answer in time."""
+
+
 def unit_failure(error: Exception) -> TapError:
     """Return the error to report for the unit (stream, file, object, page, mapping) that failed.
 

@@ -38,9 +38,15 @@ class Interrupts:
     """
 
     output: Output | None = None
+    _farewell = "The run was ended by %s. The next run continues from the last STATE."
 
-    def install(self) -> None:
-        """Take over both signals; called by the commands before they import anything that takes time."""
+    def install(self, farewell: str = _farewell) -> None:
+        """Take over both signals; called by the commands before they import anything that takes time.
+
+        Args:
+            farewell: Logged at the end, with the name of the signal.
+        """
+        self._farewell = farewell
         if sys.platform == "win32":  # which cannot wait for signals
             return
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # inherited by all threads that are started later
@@ -55,7 +61,7 @@ class Interrupts:
 
     def _end_by(self, name: str) -> None:
         if self.output is None or _finish(self.output):
-            _log("The run was ended by %s. The next run continues from the last STATE.", name)
+            _log(self._farewell, name)
         else:
             _log(
                 "The run was ended by %s without a last STATE: standard output took nothing for %d seconds.",

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-    from tap_auditlogs.core.http import HttpClient
+    from tap_auditlogs.core.http import HttpClient, HttpOptions
     from tap_auditlogs.core.stream import AuditStream
     from tap_auditlogs.core.vendor import Vendor
 
@@ -84,14 +84,17 @@ class RegistryTap(HookedTap):
         active = [vendor for vendor in self.vendors if self.config.get(vendor.name)] or self.vendors
         streams: list[AuditStream] = []
         for vendor in active:
-            connection = Connection(self.config.get(vendor.name) or {}, partial(self._connect, vendor))
+            connection = Connection(self.config.get(vendor.name) or {}, partial(self.connect_vendor, vendor))
             streams += [stream_type(self, connection) for stream_type in vendor.streams]
         return streams
 
-    def _connect(self, vendor: Vendor) -> HttpClient:
+    def connect_vendor(self, vendor: Vendor) -> HttpClient:
         """Called when first needed: discovery runs on settings that nobody has checked."""
-        options = http_options(self.config, f"{self.name}/{self.plugin_version}")
-        return vendor.connect(self.config[vendor.name], options)
+        return vendor.connect(self.config[vendor.name], self.vendor_options(vendor))
+
+    def vendor_options(self, _vendor: Vendor) -> HttpOptions:
+        """Return the HTTP settings for a vendor's clients."""
+        return http_options(self.config, f"{self.name}/{self.plugin_version}")
 
     @override
     def setup_mapper(self) -> None:

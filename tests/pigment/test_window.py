@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pytest
 
@@ -65,10 +65,18 @@ def test_a_date_is_asked_for_where_its_midnight_is_within_reach() -> None:
 def test_the_first_midnight_within_reach_is_asked_for_as_a_date() -> None:
     now = datetime(2026, 11, 20, 23, tzinfo=UTC)  # 180 days less one hour before it is midnight sharp
     midnight = datetime(2026, 5, 25, tzinfo=UTC)
-    assert Window.opening(midnight, None, now).since == "2026-05-25"
-    assert Window.opening(midnight + timedelta(hours=3), None, now).since == "2026-05-25"
+    start = midnight + timedelta(hours=15)
+    assert Window.opening(start, None, now).since == "2026-05-25"
     just_later = now + timedelta(seconds=1)
-    assert Window.opening(midnight + timedelta(hours=3), None, just_later).since == "2026-05-25T03:00:00Z"
+    assert Window.opening(start, None, just_later).since == "2026-05-25T14:59:59Z"
+
+
+@pytest.mark.parametrize("hours", range(-12, 15))
+@pytest.mark.parametrize("start_hour", range(24))
+def test_midnight_of_the_date_is_before_the_start_in_any_zone(hours: int, start_hour: int) -> None:
+    start = datetime(2026, 11, 9, start_hour, tzinfo=UTC)
+    since = date.fromisoformat(Window.opening(start, None, NOW).since)
+    assert datetime.combine(since, time(), timezone(timedelta(hours=hours))) < start
 
 
 @pytest.mark.case("B14", "pigment")

@@ -16,7 +16,7 @@ import re
 import time
 import typing as t
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from datetime import time as time_of_day
 
 from werkzeug.http import http_date
@@ -100,10 +100,15 @@ class _Cursor:
     generation: int
     issued: float | None
     order: str
+    serial: int
 
 
 class _BadRequestError(Exception):
     """The request is refused with 400."""
+
+
+class _BadCursorError(Exception):
+    """The cursor is not valid."""
 
 
 class PigmentSandbox(VendorSandbox):
@@ -117,6 +122,13 @@ class PigmentSandbox(VendorSandbox):
             it were ascending.
         page_size: How many events a page has.
         dates_only: Refuses an `ingestedSince` with a time of day, which no page of the vendor shows.
+        zone: The zone in which a date begins.
+        since_is_exclusive: Leaves out the events of the very time in `ingestedSince`.
+        keeps_older: Accepts a start before the look-back.
+        since_is_optional: Answers without `ingestedSince` too, with everything.
+        foreign_cursors: Accepts a cursor with another `ingestedSince`, which then counts.
+        single_use_cursors: Refuses a cursor that has been used.
+        bad_cursor: How a cursor that is not valid is answered: refused with an HTTP status, or with an empty last page.
         snapshot: Pages over the events as they were at the first page; otherwise events that come in
             while paging shift the pages.
         cursor_lifetime: How long a cursor is good for; None is for ever.
@@ -125,9 +137,16 @@ class PigmentSandbox(VendorSandbox):
         page_without_cursor: A page, counted from 1, that says more events follow but has no cursor.
         cursor_loop: The cursors repeat after this many pages.
         endless: After the last event come empty pages with fresh cursors for ever.
+        more_as: How `hasMoreEvents` is sent; None leaves it out.
+        event_ids: Whether events have an `eventId`; the community script knows none.
+        times_as: How times are sent.
+        actors_as: How actors are sent.
+        status_without_key: The HTTP status without a valid key.
+        needs_content_type: Refuses requests without `Content-Type`, which the community script sends.
     """
 
     name = "pigment"
+    posts_change_nothing = False  # imports
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -137,6 +156,13 @@ class PigmentSandbox(VendorSandbox):
         self.order: t.Literal["descending", "ascending"] = "descending"
         self.page_size = FIXED_BATCH
         self.dates_only = False
+        self.zone: tzinfo = UTC
+        self.since_is_exclusive = False
+        self.keeps_older = False
+        self.since_is_optional = False
+        self.foreign_cursors = False
+        self.single_use_cursors = False
+        self.bad_cursor: int | t.Literal["empty"] = 400
         self.snapshot = True
         self.cursor_lifetime: timedelta | None = None
         self.rate_limit = RateLimit()
@@ -144,6 +170,14 @@ class PigmentSandbox(VendorSandbox):
         self.page_without_cursor: int | None = None
         self.cursor_loop: int | None = None
         self.endless = False
+        self.more_as: t.Literal["boolean", "text"] | None = "boolean"
+        self.event_ids = True
+        self.times_as: t.Literal["iso", "without_zone", "unix"] = "iso"
+        self.actors_as: t.Literal["object", "text"] = "object"
+        self.status_without_key = 401
+        self.needs_content_type = False
+        self._used_cursors: set[str] = set()
+        self._next_serial = 0
         self._generation = 0
         self._mac_key = world.secret(self.name, "cursor").encode()
         self._factory = _EventFactory(world)
@@ -271,11 +305,16 @@ class PigmentSandbox(VendorSandbox):
             return _refusal(405, "Method Not Allowed", {"Allow": "GET"})
         sent, expected = request.headers.get("Authorization", ""), f"Bearer {self.api_key}"
         if not hmac.compare_digest(sent.encode(), expected.encode()):
-            return _refusal(401, "Unauthorized", {"WWW-Authenticate": "Bearer"})
+            return _refusal(self.status_without_key, "Unauthorized", {"WWW-Authenticate": "Bearer"})
+        if self.needs_content_type and "Content-Type" not in request.headers:
+            return _refusal(415, "Unsupported Media Type")
         return _refusal(403, "Forbidden") if self.forbidden else None
 
     def _page(self, parameters: MultiDict[str, str]) -> Response:
-        since_text, cursor = self._read_parameters(parameters)
+        try:
+            since_text, cursor = self._read_parameters(parameters)
+        except _BadCursorError:
+            return self._refuse_cursor()
         since = self._read_since(since_text)
         snapshot = cursor.newest_sequence if cursor and self.snapshot else self._next_sequence
         order = cursor.order if cursor else self.order
@@ -284,16 +323,36 @@ class PigmentSandbox(VendorSandbox):
         begin = cursor.offset if cursor else 0
         end = begin if page in self.empty_pages else min(begin + self.page_size, len(walk))
         more = end < len(walk) or self.endless
-        parts = [
-            b'{"events":[',
-            b",".join(walk[begin:end]),
-            b'],"hasMoreEvents":',
-            b"true" if more else b"false",
-        ]
+        parts = [b'{"events":[', b",".join(map(self._show, walk[begin:end])), b"]"]
+        if self.more_as is not None:
+            value = more if self.more_as == "boolean" else str(more)
+            parts += [b',"hasMoreEvents":', encode(value)]
         if more and page != self.page_without_cursor:
             parts += [b',"nextEventsCursor":', encode(self._next_cursor(since_text, snapshot, page, end, order))]
         parts.append(b"}")
         return json_response(b"".join(parts))
+
+    def _refuse_cursor(self) -> Response:
+        if self.bad_cursor == "empty":
+            return json_response(b'{"events":[],"hasMoreEvents":false}')
+        return _refusal(self.bad_cursor, "cursor is not valid")
+
+    def _show(self, body: bytes) -> bytes:
+        """Return an event as this account's API sends it."""
+        if self.event_ids and self.times_as == "iso" and self.actors_as == "object":
+            return body
+        event = json.loads(body)
+        if not self.event_ids:
+            del event["eventId"]
+        if self.actors_as == "text":
+            event["actor"] = json.dumps(event["actor"])
+        for name in ("eventTimestamp", "ingestionTimestamp"):
+            moment = datetime.fromisoformat(event[name]).astimezone(UTC)
+            if self.times_as == "without_zone":
+                event[name] = moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+            elif self.times_as == "unix":
+                event[name] = int(moment.timestamp())
+        return encode(event)
 
     def _walk(self, since: int, snapshot: int, order: str) -> list[bytes]:
         """Return the events of a walk, in order. Remembered, because each of its pages asks for them."""
@@ -314,6 +373,8 @@ class PigmentSandbox(VendorSandbox):
                 message = f"unexpected query parameter {name}"
                 raise _BadRequestError(message)
         since = parameters.get("ingestedSince")
+        if since is None and self.since_is_optional:
+            since = (self.world.now() - LOOK_BACK + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         if since is None:
             message = "ingestedSince is required"
             raise _BadRequestError(message)
@@ -329,14 +390,14 @@ class PigmentSandbox(VendorSandbox):
         if moment is None:
             message = "ingestedSince is not a valid date"
             raise _BadRequestError(message)
-        if moment < self.world.now() - LOOK_BACK:
+        if moment < self.world.now() - LOOK_BACK and not self.keeps_older:
             message = "ingestedSince is more than 180 days ago"
             raise _BadRequestError(message)
-        return to_nanoseconds(moment)
+        return to_nanoseconds(moment) + int(self.since_is_exclusive)
 
     def _parse_since(self, text: str) -> datetime | None:
         if _DATE.fullmatch(text):
-            return datetime.combine(date.fromisoformat(text), time_of_day(), UTC)
+            return datetime.combine(date.fromisoformat(text), time_of_day(), self.zone)
         if _DATETIME.fullmatch(text) and not self.dates_only:
             return datetime.fromisoformat(text)
         return None
@@ -345,9 +406,14 @@ class PigmentSandbox(VendorSandbox):
         if self.cursor_loop is not None and page > self.cursor_loop:
             page, offset = 1, self.page_size
         issued = None if self.cursor_lifetime is None else self.world.now().timestamp()
-        cursor = _Cursor(since, snapshot, offset, page + 1, self._generation, issued, order)
+        cursor = _Cursor(since, snapshot, offset, page + 1, self._generation, issued, order, self._take_serial())
         content = json.dumps(vars(cursor)).encode()
         return _CURSOR_MARK + base64.b64encode(self._mac(content) + content).decode()
+
+    def _take_serial(self) -> int:
+        if self.single_use_cursors:
+            self._next_serial += 1
+        return self._next_serial
 
     def _read_cursor(self, text: str, since: str) -> _Cursor:
         try:
@@ -357,9 +423,12 @@ class PigmentSandbox(VendorSandbox):
         mac, content = sealed[:_MAC_LENGTH], sealed[_MAC_LENGTH:]
         genuine = text.startswith(_CURSOR_MARK) and hmac.compare_digest(mac, self._mac(content))
         cursor = _Cursor(**json.loads(content)) if genuine else None
-        if cursor is None or cursor.since != since or self._is_expired(cursor):
-            message = "cursor is not valid"
-            raise _BadRequestError(message)
+        if cursor is None or self._is_expired(cursor) or text in self._used_cursors:
+            raise _BadCursorError
+        if cursor.since != since and not self.foreign_cursors:
+            raise _BadCursorError
+        if self.single_use_cursors:
+            self._used_cursors.add(text)
         return cursor
 
     def _is_expired(self, cursor: _Cursor) -> bool:

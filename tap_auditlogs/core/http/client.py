@@ -19,7 +19,14 @@ import requests
 import urllib3
 from typing_extensions import override
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
+from tap_auditlogs.core.errors import (
+    AnswerTimeoutError,
+    ApiError,
+    CredentialsError,
+    ProtocolError,
+    RefusedError,
+    TransientError,
+)
 from tap_auditlogs.core.http.auth import TokenAuthenticator
 from tap_auditlogs.core.http.clock import ServerClock
 from tap_auditlogs.core.http.deadline import DeadlineAdapter
@@ -47,6 +54,19 @@ _LARGEST_BODY = 128 * 1024 * 1024
 _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 530)})
 
 
+class HttpObserver(t.Protocol):
+    """Sees the requests of a vendor's clients."""
+
+    def before(self, request: requests.PreparedRequest) -> None:
+        """Called before a request is sent; an `ApiError` raised here keeps it from being sent."""
+
+    def answered(self, request: requests.PreparedRequest, response: ApiResponse) -> None:
+        """Called with a complete response, whatever its status."""
+
+    def failed(self, error: ApiError) -> None:
+        """Called if there is no complete response."""
+
+
 @dataclass(frozen=True)
 class HttpOptions:
     """The HTTP settings common to all vendors.
@@ -54,11 +74,13 @@ class HttpOptions:
     Attributes:
         timeout_seconds: The time limit for a complete response.
         max_retry_wait_seconds: The limit for all waits of one request together.
+        observer: Sees every request, of logins and downloads too.
     """
 
     user_agent: str
     timeout_seconds: float
     max_retry_wait_seconds: float
+    observer: HttpObserver | None = None
 
 
 class _Session(requests.Session):
@@ -234,7 +256,22 @@ class HttpClient:
     def _exchange(
         self, prepared: requests.PreparedRequest, where: str, read_body: Callable[[requests.Response, str], bytes]
     ) -> ApiResponse:
-        """Send a request and read the complete response."""
+        """Send a request and read the complete response; the observer sees both."""
+        observer = self._options.observer
+        if observer is None:
+            return self._transmit(prepared, where, read_body)
+        observer.before(prepared)
+        try:
+            response = self._transmit(prepared, where, read_body)
+        except ApiError as error:
+            observer.failed(error)
+            raise
+        observer.answered(prepared, response)
+        return response
+
+    def _transmit(
+        self, prepared: requests.PreparedRequest, where: str, read_body: Callable[[requests.Response, str], bytes]
+    ) -> ApiResponse:
         url = t.cast("str", prepared.url)
         try:
             response = self._session.send(
@@ -255,11 +292,11 @@ class HttpClient:
             raise ApiError(msg, where=where, advice=advice) from error
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
             msg = f"no complete answer within {self._read_seconds:g} s"
-            raise TransientError(msg, where=where) from error
+            raise AnswerTimeoutError(msg, where=where) from error
         # The messages of these errors contain the URL with its query, so only their types are logged.
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             link = "the proxy" if isinstance(error, requests.exceptions.ProxyError) else "the connection"
-            msg = f"{link} failed: {_root_cause(error)}"
+            msg = f"{link} failed: {root_cause(error)}"
             raise TransientError(msg, where=where) from error
 
     @staticmethod
@@ -328,7 +365,7 @@ def _is_bad_certificate(error: BaseException) -> bool:
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
-def _root_cause(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """Return the type of the innermost error, such as `ConnectionRefusedError` or `NameResolutionError`."""
     *_, last = _causes(error)
     kind = type(last)

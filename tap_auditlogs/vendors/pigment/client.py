@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
 
 # Pigment docs: 500 requests in 5 minutes per IP address over all public endpoints, then 429 until the window resets.
-# `Retry-After` is not documented.
+# `Retry-After` is not documented (pigment-14).
 REQUESTS_PER_WINDOW = 500
 WINDOW_SECONDS = 300.0
 
@@ -20,7 +20,7 @@ def connect(settings: Settings, options: HttpOptions) -> HttpClient:
     return HttpClient(
         "pigment",
         options,
-        authenticator=BearerAuthenticator(settings["api_key"]),
+        authenticator=BearerAuthenticator(settings["api_key"]),  # pigment-15
         throttle=Throttle(REQUESTS_PER_WINDOW, per_seconds=WINDOW_SECONDS),
         rate_limit_window=WINDOW_SECONDS,
     )

@@ -288,6 +288,7 @@ class _Place(t.NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _read_actor(actor: bytes) -> _Actor:
+    # pigment-13
     user = _object(_object(_read_json(actor)).get("user"))
     person = Person(text_of(user.get("id")), _text(user.get("name")), _text(user.get("email")))
     known = person.as_user()

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 class EventPaginator(SafePaginator[str]):
     """Follows `nextEventsCursor` while `hasMoreEvents` is true.
 
-    Pigment docs: newest events first. An empty page is not the end.
+    Pigment docs: newest events first. An empty page is not the end (pigment-17).
     """
 
     @override
@@ -26,7 +26,7 @@ class EventPaginator(SafePaginator[str]):
         Raises:
             ProtocolError: If `hasMoreEvents` is not a boolean.
         """
-        page = response.json()
+        page = response.json()  # pigment-09
         match page.get("hasMoreEvents"):
             case bool(more):
                 return more

@@ -12,7 +12,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_auditlogs.core.canonical import digest
-from tap_auditlogs.core.errors import ApiError, ProtocolError, StateError
+from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, StateError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES_PROPERTY
 from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.stream import AuditStream
@@ -30,8 +30,8 @@ if t.TYPE_CHECKING:
 
 WHAT = "audit events"
 
-# The status for an expired or unknown cursor is not documented; any of these may be it.
-_CURSOR_REFUSED = {
+# pigment-08: the status for an expired or unknown cursor is not documented; any of these may be it.
+CURSOR_REFUSED = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.NOT_FOUND,
     HTTPStatus.GONE,
@@ -54,6 +54,7 @@ class AuditEvents(AuditStream):
             description="Unique id of the event; a hash of the event should the vendor send none.",
         ),
         th.Property("event_type", th.StringType, description="What happened, in PascalCase; any value may come."),
+        # pigment-12
         th.Property("event_timestamp", th.DateTimeType, description="When it happened."),
         th.Property(
             "ingestion_timestamp",
@@ -73,7 +74,7 @@ class AuditEvents(AuditStream):
     @override
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:
         self._warn_of_lost_events()
-        # First the rest of the window in which the last run was interrupted, then the window up to now.
+        # First the rest of the window in which the last run was interrupted (pigment-07), then the window up to now.
         if (left := self._window_left()) is not None:
             try:
                 yield from self._read(left)
@@ -82,10 +83,10 @@ class AuditEvents(AuditStream):
             except _UnreadableEventsError as error:
                 self.logger.warning("%s", error)
         try:
-            yield from self._read(self._new_window())
+            yield from self._read(self.new_window())
         except _CursorRefusedError:
             self.logger.warning("Pigment did not accept its own cursor; the window is read again, once.")
-            yield from self._read(self._new_window())
+            yield from self._read(self.new_window())
 
     @override
     def check_bookmark(self, bookmark: Bookmark) -> None:
@@ -105,13 +106,14 @@ class AuditEvents(AuditStream):
         if not self.bookmark.progress:
             return None
         left = Window.resumed(self.bookmark.progress)
-        wanted = self._new_window()
+        wanted = self.new_window()
         if left.covers(wanted.start, wanted.end):
             return left
         self.logger.info("The window that the last run began does not cover what is asked for now; it is dropped.")
         return None
 
-    def _new_window(self) -> Window:
+    def new_window(self) -> Window:
+        """Return the window from the bookmark, or else from `start_date`, up to now."""
         lookback = timedelta(hours=float(self.settings["lookback_hours"]))
         start = window_start(self.bookmark.value, self.start_date, lookback)
         return Window.opening(start, self.end_date, self.connection.client.server_time())
@@ -130,9 +132,11 @@ class AuditEvents(AuditStream):
     def _read(self, window: Window) -> Iterator[list[Record]]:
         paginator = EventPaginator(window.cursor)
         unreadable = _UnreadableEvents()
+        resumed = window.cursor is not None
         while not paginator.finished:
-            window, response = self._request_page(window)
-            events = _events(response)
+            window, response = self._resume(window) if resumed else self.request_page(window)
+            resumed = False
+            events = events_of(response)
             records = [
                 record
                 for record in self._to_records(events, f"page {paginator.count + 1}", unreadable)
@@ -150,27 +154,49 @@ class AuditEvents(AuditStream):
             self.bookmark.drop_progress()
             self.checkpoint()
             raise unreadable.error()
+        # pigment-10: only now, since the order of events is not certain.
         # A back-fill that ends before the bookmark must not move the bookmark back.
         reached = [canonical_timestamp(text) for text in (window.newest, self.bookmark.value) if text is not None]
         self.bookmark.advance(max(reached, default=None))
         self.checkpoint()
 
-    def _request_page(self, window: Window) -> tuple[Window, ApiResponse]:
+    def _resume(self, window: Window) -> tuple[Window, ApiResponse]:
+        """Return the page at a cursor from the state.
+
+        pigment-08: Any error may mean that the cursor has expired, and so may an end without events.
+        """
         try:
-            return window, self.connection.client.send(self._request(window), what=WHAT)
+            window, response = self.request_page(window)
+        except CredentialsError:
+            raise
         except ApiError as error:
-            if error.status not in _CURSOR_REFUSED:
+            if error.status is None or error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            raise _CursorRefusedError(str(error), status=error.status) from error
+        if not events_of(response) and not EventPaginator(window.cursor).has_more(response):
+            raise _CursorRefusedError("no events follow the cursor")
+        return window, response
+
+    def request_page(self, window: Window) -> tuple[Window, ApiResponse]:
+        """Return the next page, and the window as it was accepted."""
+        try:
+            return window, self.connection.client.send(self.request(window), what=WHAT)
+        except ApiError as error:
+            if error.status not in CURSOR_REFUSED:
                 raise
             if window.cursor is not None:
                 raise _CursorRefusedError(str(error), status=error.status) from error
             if "T" not in window.since:
                 raise
+            # pigment-02
             self.logger.warning("Pigment does not accept a start with a time of day; asking from the next midnight on.")
             window = next_midnight(window)
-            return window, self.connection.client.send(self._request(window), what=WHAT)
+            return window, self.connection.client.send(self.request(window), what=WHAT)
 
-    def _request(self, window: Window) -> requests.Request:
-        # Pigment's sample script sends `ingestedSince`, unchanged, together with the cursor.
+    def request(self, window: Window) -> requests.Request:
+        """Return the request for the next page of a window."""
+        # Pigment's sample script sends `ingestedSince` (pigment-05), unchanged, together with the cursor; its
+        # `Content-Type` is left out (pigment-16).
         params = {"ingestedSince": window.since}
         if window.cursor is not None:
             params["cursor"] = window.cursor
@@ -190,7 +216,7 @@ class AuditEvents(AuditStream):
             msg = "not a JSON object"
             raise ProtocolError(msg)
         record = self.shaper.shape(event)
-        if not record["event_id"]:
+        if not record["event_id"]:  # pigment-11
             record["event_id"] = "sha256:" + digest(event).hex()
         return record
 
@@ -222,7 +248,8 @@ class _UnreadableEvents:
         )
 
 
-def _events(response: ApiResponse) -> list[t.Any]:
+def events_of(response: ApiResponse) -> list[t.Any]:
+    """Return the events of a page; raises ProtocolError if there is no list of them."""
     page = response.json()
     events = page.get("events") if isinstance(page, dict) else None
     if not isinstance(events, list):

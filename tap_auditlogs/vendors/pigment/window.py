@@ -13,7 +13,11 @@ if t.TYPE_CHECKING:
 
 # Pigment docs: the earliest start is 180 days before the request. The hour is a margin for reading all pages.
 RETENTION = timedelta(days=180)
-REACH = RETENTION - timedelta(hours=1)
+REACH = RETENTION - timedelta(hours=1)  # pigment-04
+
+_ANY_ZONE = timedelta(hours=12)
+_MOMENT = timedelta(microseconds=1)
+_YEAR_1 = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,14 @@ class Window:
     Attributes:
         start: The earliest ingestion time to emit, inclusive.
         end: The end of the range, exclusive; None for no end.
-        since: `ingestedSince`, which must be the same for all pages of a query.
+        since: `ingestedSince`, the same for all pages of a query.
         cursor: The cursor of the next page; None for the first.
         newest: The latest ingestion time read so far; times ahead of the vendor's clock are ignored.
     """
 
     start: str
     end: str | None
-    since: str
+    since: str  # pigment-06
     cursor: str | None = None
     newest: str | None = None
 
@@ -43,7 +47,7 @@ class Window:
         return cls(
             start=format_timestamp(start),
             end=None if end is None else format_timestamp(end),
-            since=_since(start, now),
+            since=query_start(start, now),
         )
 
     @classmethod
@@ -99,20 +103,22 @@ def window_start(
     """
     if bookmark is not None:
         moment = parse_timestamp(bookmark)
-        return moment - min(lookback, moment - datetime.min.replace(tzinfo=UTC))
-    return start_date or datetime.min.replace(tzinfo=UTC)
+        return moment - min(lookback, moment - _YEAR_1)
+    return start_date or _YEAR_1
 
 
-def _since(start: datetime, now: datetime) -> str:
+def query_start(start: datetime, now: datetime) -> str:
     """Return the value of `ingestedSince`: a date, as in Pigment's sample script, or a full time.
 
-    A date is taken as midnight UTC, inclusive; this is not documented. If that is before the earliest start that the
-    API accepts, a full time is sent, which only third-party notes show.
+    The zone of a date is not documented: half a day earlier, midnight in any zone is early enough. If that is before
+    the earliest start that the API accepts, a full time is sent, which only third-party notes show.
     """
-    midnight = datetime.combine(start.date(), time(), UTC)
+    safe_start = start - min(_ANY_ZONE + _MOMENT, start - _YEAR_1)  # pigment-01
+    midnight = datetime.combine(safe_start.date(), time(), UTC)
     if midnight >= now - REACH:
         return midnight.date().isoformat()
-    return start.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    # pigment-03: were it exclusive, a second before would still include the start
+    return (start - _MOMENT).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def next_midnight(window: Window) -> Window:

@@ -52,7 +52,7 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "max_chunk_megabytes",
         th.NumberType(exclusive_minimum=0),
-        default=480,
+        default=480,  # pigment-18
         title="Largest chunk in megabytes",
         description="A larger CSV is sent in several imports, each with the header. Counted in bytes, the header "
         "included; one megabyte is 1,000,000 bytes. Pigment publishes no limit; about 500 MB is assumed.",

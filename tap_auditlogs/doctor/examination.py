@@ -1,0 +1,250 @@
+"""Examines one vendor: host, clock, credentials, streams, shapes, assumptions, estimate."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import requests
+
+from tap_auditlogs.core.errors import (
+    AnswerTimeoutError,
+    ApiError,
+    CredentialsError,
+    RefusedError,
+    SkippedStreamError,
+    TapError,
+    TransientError,
+    unit_failure,
+)
+from tap_auditlogs.core.http import root_cause
+from tap_auditlogs.doctor import shapes
+from tap_auditlogs.doctor.assumptions import Finding, Outcome, not_observable
+from tap_auditlogs.doctor.checks import Check, Status
+from tap_auditlogs.doctor.request_log import MOST_REQUESTS, NotSentError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_auditlogs.doctor.assumptions import Assumption
+    from tap_auditlogs.doctor.estimates import Estimate, Load
+    from tap_auditlogs.doctor.vendor_doctor import VendorDoctor
+
+_TOLERATED_SKEW = timedelta(minutes=1)
+_LIMIT_HEADER = re.compile(r"rate-?limit|retry-after|quota|throttl")
+_UNKNOWN_NAME = (
+    "The host's name is not known here: check the URL in the settings, the name server, and whether a proxy is needed "
+    "(HTTPS_PROXY)"
+)
+_NEXT_STEPS = {
+    "NameResolutionError": _UNKNOWN_NAME,
+    "gaierror": _UNKNOWN_NAME,
+    "ConnectionRefusedError": "Check the URL and port in the settings, and the firewall",
+    "SSLCertVerificationError": "If a proxy in between has its own CA, name its bundle in REQUESTS_CA_BUNDLE",
+}
+_DEFAULT_STEP = "Check the URL in the settings, the network, the firewall and the proxy"
+
+
+@dataclass
+class Examination:
+    """What was found out about one vendor.
+
+    Attributes:
+        reached: Whether the vendor answered and accepted the credentials, so that the rest could be asked.
+    """
+
+    doctor: VendorDoctor
+    title: str
+    checks: list[Check] = field(default_factory=list)
+    findings: list[tuple[Assumption[t.Any], Finding]] = field(default_factory=list)
+    estimates: list[Estimate] = field(default_factory=list)
+    reached: bool = False
+
+    @property
+    def is_well(self) -> bool:
+        """Whether every configured stream may be read and nothing is contradicted."""
+        return self.reached and not (
+            any(check.status is Status.FAILED for check in self.checks)
+            or any(finding.outcome is Outcome.CONTRADICTED for _, finding in self.findings)
+        )
+
+    def minutes(self, load: Load) -> float:
+        """Return how long a run will take: the time for answers as measured, and the vendor's limit."""
+        return self.doctor.pace.minutes(load.requests, self.doctor.log.mean_seconds)
+
+    def run(self) -> None:
+        """Ask the vendor."""
+        streams = list(self._read_streams())
+        self.checks += self._check_host()
+        self.checks += streams
+        if self.reached:
+            self.checks += self._compare_shapes()
+            self.checks += self._vendor_checks()
+            self.findings += [(it, self._probe(it)) for it in self.doctor.assumptions]
+            self.checks += self._estimate()
+        else:
+            unseen = not_observable("the vendor could not be asked")
+            self.findings += [(it, unseen) for it in self.doctor.assumptions]
+        self.checks += self._check_requests()
+
+    def _read_streams(self) -> Iterator[Check]:
+        """Read a page of each stream; yields the check of the credentials first."""
+        try:
+            self.doctor.client.log_in()
+        except Exception as error:  # noqa: BLE001 - the other vendors are examined whatever it is
+            yield self._failed_login(error)
+            return
+        results = []
+        for name in self.doctor.streams:
+            try:
+                results.append(self._read_stream(name))
+            except CredentialsError as error:
+                yield self._failed_login(error)
+                return
+            except TransientError as error:
+                if not self.doctor.log.statuses:
+                    yield self._failed_login(error)
+                    return
+                raise
+        self.reached = True
+        yield Check("credentials", Status.OK, "accepted")
+        yield from results
+
+    def _failed_login(self, error: Exception) -> Check:
+        failure = _direct(error)
+        if not self.doctor.log.statuses:
+            return Check("credentials", Status.NOT_CHECKED, "the vendor did not answer", detail=str(failure))
+        if isinstance(failure, CredentialsError):
+            step = "Check this vendor's credentials in the settings: they are wrong, expired or revoked"
+            return Check("credentials", Status.FAILED, f"refused ({_kind(failure)})", step, str(failure))
+        return Check("credentials", Status.FAILED, _kind(failure), "See the message", str(failure))
+
+    def _read_stream(self, name: str) -> Check:
+        """Read one page; raises if no stream can be read."""
+        label = f"stream {name}"
+        try:
+            sample = self.doctor.sample(name)
+        except CredentialsError:
+            raise
+        except SkippedStreamError as error:
+            step = f"If you need it, ask the vendor's administrator for {self.doctor.permission(name)}"
+            return Check(label, Status.WARNING, "may not be read; the tap skips it", step, str(error))
+        except RefusedError as error:
+            step = f"Ask the vendor's administrator for {self.doctor.permission(name)}"
+            return Check(label, Status.FAILED, f"may not be read ({_kind(error)})", step, str(error))
+        except Exception as error:
+            failure = _direct(error)
+            if not self.doctor.log.statuses and isinstance(failure, TransientError):
+                raise failure from error
+            return Check(label, Status.FAILED, f"cannot be read ({_kind(failure)})", "See the message", str(failure))
+        self.doctor.samples[name] = sample
+        rows = len(sample.rows)
+        page = f"{rows} rows" if sample.page_size is None else f"{rows} rows of a page of {sample.page_size}"
+        return Check(label, Status.OK, f"may be read; {page}", facts={"rows": rows, "page_size": sample.page_size})
+
+    def _check_host(self) -> Iterator[Check]:
+        log = self.doctor.log
+        if log.first_failure is not None and not log.statuses:
+            cause = root_cause(log.first_failure)
+            step = _NEXT_STEPS.get(cause, _DEFAULT_STEP)
+            yield Check("host", Status.FAILED, f"not reached ({cause})", step, str(log.first_failure))
+            return
+        if log.last is None:
+            return
+        url = log.last.url or ""
+        proxy = bool(requests.utils.get_environ_proxies(url))
+        bundle = any(os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
+        is_tls = urlsplit(url).scheme == "https"
+        path = [
+            "over TLS" if is_tls else "without TLS, on loopback",
+            "through the environment's proxy" if proxy else "without a proxy",
+            *(["with the environment's CA bundle"] if bundle else []),
+        ]
+        facts = {"tls": is_tls, "proxy": proxy, "ca_bundle": bundle, "mean_seconds": round(log.mean_seconds, 3)}
+        yield Check("host", Status.OK, f"reached {', '.join(path)}", facts=facts)
+        yield self._check_clock()
+
+    def _check_clock(self) -> Check:
+        skew = self.doctor.log.skew
+        if skew is None:
+            return Check("clock", Status.NOT_CHECKED, "no answer has a `Date`")
+        seconds = round(skew.total_seconds())
+        facts = {"vendor_ahead_seconds": seconds}
+        if abs(skew) <= _TOLERATED_SKEW:
+            return Check("clock", Status.OK, "as the vendor's, within a minute", facts=facts)
+        direction = "behind" if seconds > 0 else "ahead of"
+        return Check(
+            "clock",
+            Status.WARNING,
+            f"this machine's is {abs(seconds)} s {direction} the vendor's",
+            "Synchronise this machine's clock. The tap follows the vendor's clock, but signed logins and TLS may fail",
+            facts=facts,
+        )
+
+    def _compare_shapes(self) -> Iterator[Check]:
+        for name, sample in self.doctor.samples.items():
+            known = self.doctor.enumerations.get(name, {})
+            yield shapes.compare(self.doctor.streams[name], sample.rows, known).as_check()
+
+    def _vendor_checks(self) -> Iterator[Check]:
+        try:
+            yield from self.doctor.checks()
+        except Exception as error:  # noqa: BLE001 - the assumptions are probed whatever it is
+            failure = _direct(error)
+            yield Check("account", Status.NOT_CHECKED, _kind(failure), detail=str(failure))
+
+    def _probe(self, assumption: Assumption[t.Any]) -> Finding:
+        try:
+            return assumption.probe(self.doctor)
+        except NotSentError as error:
+            return not_observable(str(error))
+        except Exception as error:  # noqa: BLE001 - the next one is probed whatever it is
+            return not_observable(f"the probe was not answered ({_kind(_direct(error))})")
+
+    def _estimate(self) -> Iterator[Check]:
+        try:
+            self.estimates += self.doctor.estimates()
+        except Exception as error:  # noqa: BLE001 - likewise
+            failure = _direct(error)
+            yield Check("estimate", Status.NOT_CHECKED, _kind(failure), detail=str(failure))
+
+    def _check_requests(self) -> Iterator[Check]:
+        log = self.doctor.log
+        limits = sorted(name for name in log.header_names if _LIMIT_HEADER.search(name))
+        seen = f"headers about limits: {', '.join(limits)}" if limits else "no header about limits"
+        facts = {"sent": log.sent, "limit": MOST_REQUESTS, "headers": sorted(log.header_names)}
+        reason = f"{log.sent} of at most {MOST_REQUESTS}; {seen}"
+        if log.is_silent:
+            step = "Check the network and the proxy; request_timeout_seconds allows longer answers"
+            reason += "; one was not answered within request_timeout_seconds, and then nothing more was asked"
+            yield Check("requests", Status.FAILED, reason, step, facts=facts)
+        elif log.throttled:
+            step = "Other jobs share the limit: run the doctor again later"
+            yield Check("requests", Status.WARNING, f"{reason}; throttled: {len(log.throttled)}", step, facts=facts)
+        else:
+            yield Check("requests", Status.OK, reason, facts=facts)
+
+
+def _direct(error: Exception) -> TapError:
+    """Return the error itself, without what the client adds when it gives up: the doctor tries only once."""
+    cause = error.__cause__
+    if isinstance(error, ApiError) and isinstance(cause, TransientError):
+        return cause
+    return unit_failure(error)
+
+
+def _kind(error: TapError) -> str:
+    """Describe an error for the report, without its message."""
+    match error:
+        case AnswerTimeoutError():
+            return "no answer in time"
+        case ApiError(status=int(status)):
+            return f"HTTP {status}"
+        case ApiError():
+            return type(error).__name__
+        case _:
+            return "an unexpected error" if type(error) is TapError else type(error).__name__
