@@ -37,6 +37,7 @@ def report() -> None:
         from tap_auditlogs.report.command import main
     except ImportError as error:
         sys.exit(f"auditlogs-report needs the extra `report`: pip install 'tap-auditlogs[report]'. {error}.")
+    main()
 
 
 def doctor() -> None:
