@@ -61,6 +61,21 @@ def to_environment(plugin: str, settings: Mapping[str, t.Any]) -> dict[str, str]
     }
 
 
+def base_environment() -> dict[str, str]:
+    """Return the environment for Meltano without the user's own settings of Meltano and these plugins."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
+    direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1")))
+    return {
+        **kept,
+        "PATH": os.pathsep.join((sysconfig.get_path("scripts"), kept.get("PATH", os.defpath))),
+        "NO_PROXY": direct,  # the sandbox is on this machine
+        "no_proxy": direct,
+        "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+        "MELTANO_CLI_LOG_FORMAT": "json",  # to find the metrics in it
+        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
 def undeclared_settings(project_file: Path, settings: Iterable[str]) -> list[str]:
     """Return the settings that Meltano would not pass on: without its URLs the tap would call the real vendors.
 
@@ -112,21 +127,7 @@ class Pipeline:
         variables = to_environment(EXTRACTOR, settings)
         for loader, values in loaders.items():
             variables |= to_environment(loader, values)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
-        direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1")))
-        return cls(
-            folder,
-            {
-                **kept,
-                "PATH": os.pathsep.join((sysconfig.get_path("scripts"), kept.get("PATH", os.defpath))),
-                "NO_PROXY": direct,  # the sandbox is on this machine
-                "no_proxy": direct,
-                "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
-                "MELTANO_CLI_LOG_FORMAT": "json",  # to find the metrics in it
-                "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-                **variables,
-            },
-        )
+        return cls(folder, {**base_environment(), **variables})
 
     def run(self, log: Path, loader: str = LOADER) -> float:
         """Run the pipeline once and return its duration in seconds.
