@@ -72,11 +72,11 @@ def test_the_first_midnight_within_reach_is_asked_for_as_a_date() -> None:
 
 
 @pytest.mark.parametrize("hours", range(-12, 15))
-@pytest.mark.parametrize("start_hour", range(24))
-def test_midnight_of_the_date_is_before_the_start_in_any_zone(hours: int, start_hour: int) -> None:
-    start = datetime(2026, 11, 9, start_hour, tzinfo=UTC)
-    since = date.fromisoformat(Window.opening(start, None, NOW).since)
-    assert datetime.combine(since, time(), timezone(timedelta(hours=hours))) < start
+def test_midnight_of_the_date_is_before_the_start_in_any_zone(hours: int) -> None:
+    for start_hour in range(24):
+        start = datetime(2026, 11, 9, start_hour, tzinfo=UTC)
+        since = date.fromisoformat(Window.opening(start, None, NOW).since)
+        assert datetime.combine(since, time(), timezone(timedelta(hours=hours))) < start
 
 
 @pytest.mark.case("B14", "pigment")

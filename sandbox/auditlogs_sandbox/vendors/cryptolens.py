@@ -94,6 +94,10 @@ class Log:
         order: The order of rows after a cursor. Descending and shuffled (within each page) are errors that clients must
             detect.
         most_rows: The most rows in a response, whatever the `Limit`.
+        over_limit: How a `Limit` above the largest one is answered; the documentation does not tell.
+        refuses_expired: Rejects a `StartingAfter` before the oldest row that is kept.
+        backward: How `EndingBefore` is answered.
+        show_row: Changes each row before it is sent; keys and values as another account's API has them.
     """
 
     method: str
@@ -108,6 +112,10 @@ class Log:
     next_id: int
     order: t.Literal["ascending", "descending", "shuffled"] = "ascending"
     most_rows: int | None = None
+    over_limit: t.Literal["refuse", "clamp", "allow"] = "refuse"
+    refuses_expired: bool = False
+    backward: t.Literal["descending", "ascending", "refused"] = "descending"
+    show_row: Callable[[Row], Row] | None = None
     entries: list[_Entry] = field(default_factory=list)
     uncommitted: list[_Entry] = field(default_factory=list)
 
@@ -316,7 +324,11 @@ class CryptolensSandbox(VendorSandbox):
             raise _RefusedError(INCORRECT_INPUT)
         time_matches = sent.comparison("time")
         order, descending = _read_order(sent.text("orderby"), default_descending=before > 0)
-        if not 1 <= limit <= log.max_limit or min(after, before) < 0:
+        if limit > log.max_limit and log.over_limit == "clamp":
+            limit = log.max_limit
+        if not 1 <= limit <= log.max_limit and not (limit > log.max_limit and log.over_limit == "allow"):
+            raise _RefusedError(INCORRECT_INPUT)
+        if min(after, before) < 0 or (before and log.backward == "refused"):
             raise _RefusedError(INCORRECT_INPUT)
         # `Time` together with a cursor is documented for the Web API Log only.
         if time_matches is not None and (after or before) and log is not self.web_api_log:
@@ -325,8 +337,12 @@ class CryptolensSandbox(VendorSandbox):
         now = self._now()
         # With a filter on time, cursors are times (as in the vendor's n8n node).
         cursor = "id" if time_matches is None else "time"
+        if log.refuses_expired and self._is_expired(log, after, now):
+            raise _RefusedError(INCORRECT_INPUT)
         if log.order == "descending" and not before:
             descending = True
+        if log.backward == "ascending" and before:
+            descending = False
         found = (
             entry
             for entry in _in_order(
@@ -340,6 +356,11 @@ class CryptolensSandbox(VendorSandbox):
         if log.order == "shuffled":
             Random(len(page)).shuffle(page)  # noqa: S311 - made-up data, not cryptography  # nosec B311
         return page
+
+    @staticmethod
+    def _is_expired(log: Log, after: int, now: int) -> bool:
+        oldest = next((entry.id for entry in log.entries if log.visible(entry, now)), 0)
+        return 0 < after < oldest - 1
 
     def _row_filter(self, sent: _Parameters) -> Callable[[Row], bool] | None:
         product, key = sent.integer("productid"), sent.text("key")
@@ -364,7 +385,10 @@ class CryptolensSandbox(VendorSandbox):
         return matches
 
     def _rows(self, log: Log, page: list[_Entry]) -> Response:
-        rows = b"[" + b",".join(entry.encode(id_as_string=self.ids_as_strings) for entry in page) + b"]"
+        encoded = [entry.encode(id_as_string=self.ids_as_strings) for entry in page]
+        if log.show_row is not None:
+            encoded = [encode(log.show_row(json.loads(row))) for row in encoded]
+        rows = b"[" + b",".join(encoded) + b"]"
         if not page and self.null_when_empty:
             rows = b"null"
         return json_response(

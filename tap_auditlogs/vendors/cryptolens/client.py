@@ -23,6 +23,7 @@ class BadParametersError(ApiError):
     """Cryptolens rejects this request; one with other parameters may succeed."""
 
 
+# cryptolens-16
 _NO_PERMISSION = (
     RefusedError,
     "the access token lacks a permission",
@@ -51,7 +52,7 @@ _REFUSALS: tuple[tuple[str, type[ApiError], str, str], ...] = (
 def connect(settings: Settings, options: HttpOptions) -> HttpClient:
     """Create the client; the token is a form field of each request, so there is no authenticator."""
     del settings
-    return HttpClient("cryptolens", options, check_answer=check_answer)
+    return HttpClient("cryptolens", options, check_answer=check_answer)  # cryptolens-08: no throttle
 
 
 def check_answer(response: ApiResponse) -> None:
@@ -66,7 +67,7 @@ def check_answer(response: ApiResponse) -> None:
         TransientError: For a server error.
         BadParametersError: For any other error.
     """
-    payload = response.json()
+    payload = response.json()  # cryptolens-07
     if not isinstance(payload, dict):
         return  # the HTTP status and the rows are checked later
     envelope = with_lower_keys(payload)

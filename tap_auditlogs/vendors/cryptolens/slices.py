@@ -54,7 +54,7 @@ class Cutter:
 
     start: float | None
     end: float | None
-    settle_seconds: float
+    settle_seconds: float  # cryptolens-09
     _held: bool = False
 
     def hold(self) -> None:

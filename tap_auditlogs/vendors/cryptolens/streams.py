@@ -32,9 +32,10 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.state import Bookmark
 
 
-# Cryptolens' .NET client declares StartingAfter as a 32-bit integer, but ids are larger; the server may do the same.
+# cryptolens-04: Cryptolens' .NET client declares StartingAfter as a 32-bit integer, but ids are larger; the server may
+# do the same.
 FIRST_WIDE_ID = 2**31
-HIGHEST_ID = 2**63 - 1
+HIGHEST_ID = 2**63 - 1  # cryptolens-11
 
 
 class _Page(t.NamedTuple):
@@ -89,13 +90,11 @@ class LogStream(AuditStream, abc.ABC):
             try:
                 response = self._send(after)
             except BadParametersError as refusal:
-                if after < FIRST_WIDE_ID:
-                    raise
-                if not self.takes_ending_before:
-                    msg = f"the vendor refuses StartingAfter={after}, and this log has no other cursor"
-                    raise ApiError(
-                        msg, where=f"cryptolens: {self._what}", answer=str(refusal), advice="Ask the vendor"
-                    ) from refusal
+                if after == loaded > 0 and self.retention is not None and after < FIRST_WIDE_ID:
+                    self.logger.warning("Cryptolens refuses the bookmark %d: reading from the oldest row.", loaded)
+                    paginator = IdPaginator(0, self._last_id)  # cryptolens-10
+                    continue
+                self._check_backward(after, refusal)
                 # Down to the bookmark, not to `after`: the rows between them may have to be read again.
                 yield from self._read_backward(self.bookmark.value or 0, cutter, start)
                 break
@@ -118,6 +117,16 @@ class LogStream(AuditStream, abc.ABC):
         if self._unreadable:
             raise self._unreadable_rows()
         self._finish()
+
+    def _check_backward(self, after: int, refusal: BadParametersError) -> None:
+        """Raise unless a cursor is refused that is so large that reading backwards may help."""
+        if after < FIRST_WIDE_ID:
+            raise refusal
+        if not self.takes_ending_before:
+            msg = f"the vendor refuses StartingAfter={after}, and this log has no other cursor"
+            raise ApiError(
+                msg, where=f"cryptolens: {self.method}", answer=str(refusal), advice="Ask the vendor"
+            ) from refusal
 
     def _read_backward(self, floor: int, cutter: Cutter, start: str | None) -> Iterator[list[Record]]:
         """Read from the end of the log back to the id `floor`, where ids are too large for `StartingAfter`.
@@ -209,7 +218,7 @@ class LogStream(AuditStream, abc.ABC):
             return
         held = f"row {oldest[-1].id} but none with this id or a higher one" if oldest else "no rows"
         msg = (
-            f"cryptolens: {self._what}: the bookmark {bookmark} in the state is beyond the log, which holds {held}. "
+            f"cryptolens: {self.method}: the bookmark {bookmark} in the state is beyond the log, which holds {held}. "
             "Correct it or, to read this stream again from start_date, remove it"
         )
         raise StateError(msg)
@@ -236,13 +245,15 @@ class LogStream(AuditStream, abc.ABC):
     # Requests and rows
 
     @property
-    def _what(self) -> str:
+    def method(self) -> str:
+        """The name of the API method."""
         return self.path.rpartition("/")[2]
 
     def _send(self, row_id: int, *, cursor: str = "StartingAfter") -> ApiResponse:
-        return self.connection.client.send(self._request(row_id, cursor), what=self._what)
+        return self.connection.client.send(self.request(row_id, cursor), what=self.method)
 
-    def _request(self, row_id: int, cursor: str) -> requests.Request:
+    def request(self, row_id: int, cursor: str = "StartingAfter") -> requests.Request:
+        """Return the request for the page after or before an id."""
         # A form, so that the token is not part of the URL. No `OrderBy` (deprecated), and no `Time` (cursors would
         # become times).
         form = {
@@ -254,40 +265,42 @@ class LogStream(AuditStream, abc.ABC):
             form["ProductId"] = self.settings["product_id"]
         return requests.Request("POST", self.settings["api_url"].rstrip("/") + self.path, data=form)
 
-    def _raw_rows(self, response: ApiResponse) -> list[dict[str, t.Any]]:
+    def raw_rows(self, response: ApiResponse) -> list[dict[str, t.Any]]:
+        """Return the rows of a page; raises ProtocolError if there is no list of them."""
         payload = response.json()
         envelope = with_lower_keys(payload) if isinstance(payload, dict) else {}
         for key in self.rows_keys:
             if key in envelope:
-                rows = [] if envelope[key] is None else envelope[key]  # null means no rows
+                rows = [] if envelope[key] is None else envelope[key]  # cryptolens-12: null means no rows
                 if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
                     return [self._with_known_spelling(row) for row in rows]
         msg = "the answer holds no list of rows"
-        raise ProtocolError(msg, where=f"cryptolens: {self._what}", answer=response.describe())
+        raise ProtocolError(msg, where=f"cryptolens: {self.method}", answer=response.describe())
 
     def _with_known_spelling(self, row: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Rename keys to the schema's spelling (Cryptolens docs: keys are case-insensitive)."""
+        """Rename keys to the schema's spelling (Cryptolens docs: keys are case-insensitive; cryptolens-13)."""
         spellings = self.shaper.sources_by_lower_name
         return {spellings.get(key.lower(), key): value for key, value in row.items()}
 
     def _page_after(self, response: ApiResponse, after: int) -> _Page:
         """Parse a page; raises unless its ids ascend from the cursor."""
         page = self._parse_page(response)
+        # cryptolens-01 and cryptolens-02
         for previous, row in pairwise([after, *(row.id for row in page.rows)]):
             if row <= previous:
                 raise self._out_of_order(row, previous)
         return page
 
     def _parse_page(self, response: ApiResponse) -> _Page:
-        raw = self._raw_rows(response)
+        raw = self.raw_rows(response)
         rows = [
-            Row(row_id, _seconds(row.get(self.time_property)), row)
+            Row(row_id, parse_seconds(row.get(self.time_property)), row)
             for row in raw
-            if (row_id := _row_id(row.get("id"))) is not None
+            if (row_id := parse_id(row.get("id"))) is not None
         ]
         if raw and not rows:
             msg = "no row of a page has a usable `id`, so that no later page can be requested"
-            raise ProtocolError(msg, where=f"cryptolens: {self._what}")
+            raise ProtocolError(msg, where=f"cryptolens: {self.method}")
         return _Page(rows, unreadable=len(raw) - len(rows))
 
     def _note_unreadable(self, page: _Page) -> None:
@@ -300,11 +313,11 @@ class LogStream(AuditStream, abc.ABC):
 
     def _unreadable_rows(self) -> ProtocolError:
         msg = f"rows without a usable `id`: {self._unreadable}. They were left out, and all others were read"
-        return ProtocolError(msg, where=f"cryptolens: {self._what}", advice="The next run reads these pages again")
+        return ProtocolError(msg, where=f"cryptolens: {self.method}", advice="The next run reads these pages again")
 
     def _out_of_order(self, row_id: int, previous: int) -> ProtocolError:
         msg = f"the rows do not come in the order of their ids: {row_id} follows {previous}. Going on could lose rows"
-        return ProtocolError(msg, where=f"cryptolens: {self._what}", advice="Please report this")
+        return ProtocolError(msg, where=f"cryptolens: {self.method}", advice="Please report this")
 
     def _last_id(self, response: ApiResponse) -> int | None:
         rows = self._parse_page(response).rows
@@ -362,7 +375,7 @@ class Events(LogStream):
 
     name = "cryptolens_events"
     path = "/ai/GetEvents"
-    page_size = 100
+    page_size = 100  # cryptolens-05
     rows_keys = ("events",)
     filter_settings = ("product_id",)
     retention = timedelta(days=30)
@@ -389,13 +402,14 @@ class ObjectLog(LogStream):
     path = "/ai/GetObjectLog"
     takes_ending_before = False
     page_size = 100
-    rows_keys = ("events", "logs", "objectlogs")  # Cryptolens docs: events; no client confirms it
+    rows_keys = ("events", "logs", "objectlogs")  # cryptolens-03; Cryptolens docs: events
     time_property = "created"
     retention = timedelta(days=30)
     schema = th.PropertiesList(
         th.Property("id", th.IntegerType(nullable=False), required=True, description="Unique id, ascending."),
         th.Property("created", th.IntegerType, description="When it was changed, in Unix seconds."),
         th.Property("occurred_at", th.DateTimeType, description="When it was changed. Derived from `created`."),
+        # cryptolens-06
         th.Property(
             "resource_type",
             th.IntegerType,
@@ -410,6 +424,7 @@ class ObjectLog(LogStream):
         ),
         th.Property("affected_object_id", th.IntegerType, description="The object."),
         th.Property("object_owner_user_id", th.IntegerType, description="Whose object it is."),
+        # cryptolens-15
         th.Property("performed_by_user_id", th.StringType, description="Who changed it."),
         th.Property(
             "data",
@@ -428,13 +443,14 @@ def _check_ids(progress: object) -> None:
             raise TypeError
 
 
-def _row_id(value: object) -> int | None:
+def parse_id(value: object) -> int | None:
     """Parse an id; some of the vendor's clients declare ids as strings."""
-    number = _whole(value)
+    number = _whole(value)  # cryptolens-14
     return number if number is not None and abs(number) < 2**63 else None
 
 
-def _seconds(value: object) -> float | None:
+def parse_seconds(value: object) -> float | None:
+    """Parse a time in Unix seconds; None if it is not usable."""
     number = _whole(value)
     return None if number is None or abs(number) >= 2**63 else float(number)
 
