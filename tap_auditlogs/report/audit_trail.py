@@ -1,4 +1,4 @@
-"""The audit trail over all vendors in the report."""
+"""The audit trail over all vendors in the report: its subject, and the expressions that its figures share."""
 
 from __future__ import annotations
 
@@ -7,14 +7,158 @@ import typing as t
 import sqlalchemy as sa
 
 from tap_auditlogs.ocsf import schema
-from tap_auditlogs.report.subject import Subject
+from tap_auditlogs.report import charts, words
+from tap_auditlogs.report.charts import Point
+from tap_auditlogs.report.people import ACTOR, actors, addresses, working_hours
+from tap_auditlogs.report.subject import Data, Figure, Subject
 from tap_auditlogs.report.tables import StreamTable
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_auditlogs.report.subject import Scope
 
 TABLE: t.Final = StreamTable(
     schema.NAME,
     "event_time",
-    dict.fromkeys(
-        ("vendor", "action", "actor_id", "actor_name", "actor_email", "target_type", "source_ip", "outcome"), sa.Text()
-    ),
+    dict.fromkeys((*ACTOR, "vendor", "action", "target_type", "source_ip", "outcome"), sa.Text()),
 )
-SUBJECT: t.Final = Subject("Audit trail", needs=(schema.NAME,), figures=())
+
+_MOST_SERIES: t.Final = 7
+_SHOWN_ACTIONS: t.Final = 20
+
+
+def events_over_time(scope: Scope) -> Iterator[Figure]:
+    """Events by vendor."""
+    events = scope.database.tables[schema.NAME]
+    if not events.has("vendor"):
+        return
+    buckets = scope.period.in_units()
+    current = scope.period.is_current(events.time)
+    answer = scope.database.ask(
+        sa.select(
+            buckets.number(events.time).label("bucket"),
+            events.c.vendor,
+            sa.case((current, 1), else_=0).label("is_current"),
+            sa.func.count().label("events"),
+        )
+        .where(scope.period.reaches(events.time))
+        .group_by("bucket", events.c.vendor, "is_current")
+    )
+    points = [Point(buckets.label(row.bucket), row.vendor, row.events) for row in answer.rows if row.is_current]
+    before = sum(row.events for row in answer.rows if not row.is_current)
+    totals = charts.totals_of(points)
+    total = int(sum(totals.values()))
+    comparison = words.change(total, before if scope.has_before(schema.NAME) else None)
+    sentence = f"{words.count(total, 'event')}, {comparison}"
+    if totals:
+        most = next(iter(totals))
+        sentence += f"; {words.share(totals[most], total)} of them from {most}"
+    yield Figure(
+        id="events-vendors",
+        title=f"Events per {buckets.unit} by vendor",
+        sentence=f"{sentence}.",
+        data=charts.table_over_time(points, buckets.labels, list(totals), buckets.unit),
+        query=answer.query,
+        draw=charts.bars_over_time(points, buckets.labels, charts.palette(list(totals))),
+    )
+
+
+def actions(scope: Scope) -> Iterator[Figure]:
+    """The most frequent actions, each with the type of its target."""
+    events = scope.database.tables[schema.NAME]
+    if not events.has("vendor", "action", "target_type"):
+        return
+    current, before = (sa.func.sum(sa.case((condition, 1), else_=0)) for condition in scope.period.eras(events.time))
+    per_action = (
+        sa.select(
+            events.c.vendor,
+            events.c.action,
+            events.c.target_type,
+            current.label("events"),
+            before.label("events_before"),
+        )
+        .where(scope.period.reaches(events.time))
+        .group_by(events.c.vendor, events.c.action, events.c.target_type)
+        .having(current > 0)
+        .subquery("actions")
+    )
+    answer = scope.database.ask(
+        sa.select(
+            per_action,
+            sa.func.count().over().label("kinds"),
+            sa.func.sum(per_action.c.events).over().label("total"),
+        )
+        .order_by(per_action.c.events.desc(), per_action.c.vendor, per_action.c.action, per_action.c.target_type)
+        .limit(_SHOWN_ACTIONS)
+    )
+    if not answer.rows:
+        return
+    top = answer.rows[0]
+    comparison = words.change(top.events, top.events_before if scope.has_before(schema.NAME) else None)
+    points = [
+        Point(
+            words.distinct(f"{row.action or 'no action'} · {row.target_type or 'no target'}", place),
+            row.vendor,
+            row.events,
+        )
+        for place, row in enumerate(answer.rows)
+    ]
+    yield Figure(
+        id="events-actions",
+        title="Events by action and target type",
+        sentence=(
+            f"The most frequent of {words.count(top.kinds, 'kind')}: {top.action or 'no action'} of "
+            f"{top.target_type or 'no target'}, {words.share(top.events, top.total)} of all events, {comparison}."
+        ),
+        data=Data(
+            ("Action", "Target type", "Vendor", "Events", "Events before"),
+            [(row.action, row.target_type, row.vendor, int(row.events), int(row.events_before)) for row in answer.rows],
+            note=words.first_of(len(answer.rows), top.kinds),
+        ),
+        query=answer.query,
+        draw=charts.ranking(points, charts.palette(list(charts.totals_of(points)))),
+    )
+
+
+def failures(scope: Scope) -> Iterator[Figure]:
+    """Failed logins, activations and other actions."""
+    events = scope.database.tables[schema.NAME]
+    if not events.has("action", "outcome"):
+        return
+    buckets = scope.period.in_units()
+    current = scope.period.is_current(events.time)
+    action = sa.func.coalesce(events.c.action, "no action").label("failed_action")
+    answer = scope.database.ask(
+        sa.select(
+            buckets.number(events.time).label("bucket"),
+            action,
+            sa.case((current, 1), else_=0).label("is_current"),
+            sa.func.count().label("events"),
+        )
+        .where(scope.period.reaches(events.time), events.c.outcome == "failure")
+        .group_by("bucket", "failed_action", "is_current")
+    )
+    points = [Point(buckets.label(row.bucket), row.failed_action, row.events) for row in answer.rows if row.is_current]
+    before = sum(row.events for row in answer.rows if not row.is_current)
+    totals = charts.totals_of(points)
+    comparison = words.change(sum(totals.values()), before if scope.has_before(schema.NAME) else None)
+    kinds = ", ".join(f"{words.number(value)} {name}" for name, value in list(totals.items())[:3])
+    shown = charts.largest_series(points, _MOST_SERIES)
+    series = list(charts.totals_of(shown))
+    yield Figure(
+        id="events-failures",
+        title=f"Failed logins, activations and other actions per {buckets.unit}",
+        sentence=f"{words.count(int(sum(totals.values())), 'failed action')}, {comparison}"
+        + f": {kinds}." * bool(kinds),
+        data=charts.table_over_time(shown, buckets.labels, series, buckets.unit),
+        query=answer.query,
+        draw=charts.bars_over_time(shown, buckets.labels, charts.palette(series)),
+    )
+
+
+SUBJECT: t.Final = Subject(
+    "Audit trail",
+    needs=(schema.NAME,),
+    figures=(events_over_time, failures, actors, actions, working_hours, addresses),
+)

@@ -151,7 +151,7 @@ def ranking(points: Sequence[Point], series: Mapping[str, str], *, number_format
 
 
 def grid(points: Sequence[Point], columns: Sequence[str], rows: Sequence[str]) -> Draw:
-    """Cells by column (`part`) and row (`series`), darker where the value is higher."""
+    """Cells by column (`part`) and row (`series`), darker where the value is higher, in five classes of equal size."""
 
     def draw(width: int) -> alt.Chart:
         chart = alt.Chart(_data([point._asdict() for point in points])).mark_rect()
@@ -159,7 +159,8 @@ def grid(points: Sequence[Point], columns: Sequence[str], rows: Sequence[str]) -
         if len(columns[0]) > 5:  # dates are wider than hours  # noqa: PLR2004
             ticks = _ticks(columns, width)
         longest = max(map(len, rows))
-        label_width = min(longest * 6, width * 2 // 5)
+        label_limit = width * 2 // 5
+        label_width = min(longest * 6, label_limit)
         chart = chart.encode(
             x=alt.X(
                 "part:O",
@@ -172,10 +173,10 @@ def grid(points: Sequence[Point], columns: Sequence[str], rows: Sequence[str]) -
                 title=None,
                 sort=list(rows),
                 scale=alt.Scale(domain=list(rows)),
-                axis=alt.Axis(grid=False, domain=False, ticks=False, labelLimit=label_width),
+                axis=alt.Axis(grid=False, domain=False, ticks=False, labelLimit=label_limit),
             ),
             color=alt.Color(
-                "value:Q", scale=alt.Scale(type="quantize", range=[color.light for color in HEAT]), legend=None
+                "value:Q", scale=alt.Scale(type="quantile", range=[color.light for color in HEAT]), legend=None
             ),
         )
         return _finish(chart, width - label_width + 30, _BAR_HEIGHT * len(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import typing as t
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -56,6 +56,16 @@ class Period:
     def is_current(self, time: sa.ColumnElement[t.Any]) -> sa.ColumnElement[bool]:
         """Return the condition that tells this period from the one before, for times in either."""
         return Instant(time) >= Moment(self.since)
+
+    def eras(self, time: sa.ColumnElement[t.Any]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        """Return the conditions for this period and for the one before, for times before the end of this one."""
+        earlier = sa.and_(Instant(time) >= Moment(self.before), Instant(time) < Moment(self.since))
+        return self.is_current(time), earlier
+
+    def hour_of_week(self, time: sa.ColumnElement[t.Any]) -> sa.ColumnElement[int]:
+        """Return the hour on a clock in the zone, counted from 0 on Monday."""
+        hours = Quotient(self.local_seconds(time), sa.literal_column(str(HOUR)))
+        return (hours + _DAYS_FROM_MONDAY * 24) % (7 * 24)
 
     def local_seconds(self, time: sa.ColumnElement[t.Any]) -> sa.ColumnElement[int]:
         """Return the seconds since 1970 that a clock in the zone shows."""
@@ -129,6 +139,13 @@ class Buckets(abc.ABC):
     def labels(self) -> list[str]:
         """The names of all parts of the period, in order."""
         return [self.label(number) for number in self.numbers]
+
+    def labels_since(self, seconds: int | None) -> list[str]:
+        """Return the names of the parts from a time on, given in seconds since 1970."""
+        if seconds is None:
+            return self.labels
+        first = self.number_of(datetime.fromtimestamp(seconds, tz=UTC))
+        return self.labels[max(first - self.numbers.start, 0) :]
 
     @abc.abstractmethod
     def number(self, time: sa.ColumnElement[t.Any]) -> sa.ColumnElement[int]:

@@ -51,3 +51,8 @@ def first_of(shown: int, total: int) -> str:
 def shorten(text: str) -> str:
     """Cut a long name, for charts."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def distinct(name: str, place: int) -> str:
+    """Cut a long name, and make it differ from equal names at other places, invisibly."""
+    return shorten(name) + "\u200b" * place
