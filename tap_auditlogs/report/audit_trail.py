@@ -50,7 +50,7 @@ def events_over_time(scope: Scope) -> Iterator[Figure]:
     totals = charts.totals_of(points)
     total = int(sum(totals.values()))
     comparison = words.change(total, before if scope.has_before(schema.NAME) else None)
-    sentence = f"{words.count(total, 'event')}, {comparison}"
+    sentence = f"{words.count(total, 'event')}{comparison}"
     if totals:
         most = next(iter(totals))
         sentence += f"; {words.share(totals[most], total)} of them from {most}"
@@ -109,7 +109,7 @@ def actions(scope: Scope) -> Iterator[Figure]:
         title="Events by action and target type",
         sentence=(
             f"The most frequent of {words.count(top.kinds, 'kind')}: {top.action or 'no action'} of "
-            f"{top.target_type or 'no target'}, {words.share(top.events, top.total)} of all events, {comparison}."
+            f"{top.target_type or 'no target'}, {words.share(top.events, top.total)} of all events{comparison}."
         ),
         data=Data(
             ("Action", "Target type", "Vendor", "Events", "Events before"),
@@ -149,8 +149,7 @@ def failures(scope: Scope) -> Iterator[Figure]:
     yield Figure(
         id="events-failures",
         title=f"Failed logins, activations and other actions per {buckets.unit}",
-        sentence=f"{words.count(int(sum(totals.values())), 'failed action')}, {comparison}"
-        + f": {kinds}." * bool(kinds),
+        sentence=f"{words.count(int(sum(totals.values())), 'failed action')}{comparison}" + f": {kinds}." * bool(kinds),
         data=charts.table_over_time(shown, buckets.labels, series, buckets.unit),
         query=answer.query,
         draw=charts.bars_over_time(shown, buckets.labels, charts.palette(series)),

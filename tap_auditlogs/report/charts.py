@@ -22,6 +22,10 @@ WIDE: t.Final = 640
 NARROW: t.Final = 320
 """The widths that the page has each chart in, without axis labels."""
 
+# Each label by itself: an axis with one prefix would begin at "0k".
+_NUMBER: t.Final = "abs(datum.value) < 1 ? format(datum.value, '~g') : format(datum.value, '~s')"
+_SHARE: t.Final = "format(datum.value, '.0%')"
+
 OTHER: t.Final = "all others"
 
 _HEIGHT: t.Final = 200
@@ -93,7 +97,7 @@ def bars_over_time(points: Sequence[Point], parts: Sequence[str], series: Mappin
                 width,
                 alt.Scale(domain=list(parts), paddingInner=0.15 if len(parts) <= _MOST_SEPARATE_BARS else 0),
             ),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            y=alt.Y("value:Q", title=None, axis=_value_axis(_NUMBER)),
             color=_color(series, width),
             order=alt.Order("order:Q"),
         )
@@ -111,7 +115,7 @@ def lines_over_time(points: Sequence[Point], parts: Sequence[str], series: Mappi
         chart = alt.Chart(_data(rows)).mark_line(strokeWidth=1.5, invalid="break-paths-show-path-domains")
         chart = chart.encode(
             x=_time_axis(parts, width, alt.Scale(domain=list(parts))),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~s", tickCount=5)),
+            y=alt.Y("value:Q", title=None, axis=_value_axis(_NUMBER)),
             color=_color(series, width),
         )
         return _finish(chart, width, _HEIGHT)
@@ -119,7 +123,7 @@ def lines_over_time(points: Sequence[Point], parts: Sequence[str], series: Mappi
     return draw
 
 
-def ranking(points: Sequence[Point], series: Mapping[str, str], *, number_format: str = "~s") -> Draw:
+def ranking(points: Sequence[Point], series: Mapping[str, str], *, as_share: bool = False) -> Draw:
     """Horizontal stacked bars, one for each `part`, in the order given."""
 
     def draw(width: int) -> alt.Chart:
@@ -133,7 +137,7 @@ def ranking(points: Sequence[Point], series: Mapping[str, str], *, number_format
                 "value:Q",
                 title=None,
                 stack="zero",
-                axis=alt.Axis(format=number_format, tickCount=5, grid=True, domain=False),
+                axis=_value_axis(_SHARE if as_share else _NUMBER, grid=True, domain=False),
             ),
             y=alt.Y(
                 "part:N",
@@ -191,6 +195,10 @@ def _data(rows: Sequence[Row]) -> alt.InlineData:
 def _time_axis(parts: Sequence[str], width: int, scale: alt.Scale) -> alt.X:
     axis = alt.Axis(values=_ticks(parts, width), labelAngle=0, labelOverlap=True)
     return alt.X("part:O", title=None, scale=scale, axis=axis)
+
+
+def _value_axis(label: str, **options: t.Any) -> alt.Axis:
+    return alt.Axis(labelExpr=label, tickCount=5, **options)
 
 
 def _ticks(parts: Sequence[str], width: int) -> list[str]:

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from tap_auditlogs.report.period import Period
-    from tap_auditlogs.report.subject import Cell, Figure
+    from tap_auditlogs.report.subject import Cell, Data, Figure
 
 _MOST_ROWS: t.Final = 800
 
@@ -44,6 +44,7 @@ def render_page(sections: Sequence[Section], period: Period, source: str, now: d
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["cell"] = _cell
+    environment.filters["numeric"] = _numeric_columns
     style = environment.get_template("style.css.j2").render(colors=colors.ALL)
     return environment.get_template("page.html.j2").render(
         sections=sections,
@@ -55,6 +56,16 @@ def render_page(sections: Sequence[Section], period: Period, source: str, now: d
         embed=images.embed,
         most_rows=_MOST_ROWS,
     )
+
+
+def _numeric_columns(data: Data) -> set[int]:
+    """Return the places of the columns that hold numbers or shares, which are aligned to the right."""
+    columns = ([row[place] for row in data.rows if row[place] is not None] for place in range(len(data.columns)))
+    return {place for place, values in enumerate(columns) if values and all(map(_is_numeric, values))}
+
+
+def _is_numeric(value: Cell) -> bool:
+    return not isinstance(value, str) or value.endswith(" %")
 
 
 def _cell(value: Cell) -> str:

@@ -119,7 +119,7 @@ def _most_active(scope: Scope, answer: Answer, name: Callable[[sa.Row[t.Any]], s
         title="Most active actors",
         sentence=(
             f"{words.count(top.active, 'actor')}; {name(top)} did {words.share(top.events, top.all_events)} of what "
-            f"was done, {comparison}."
+            f"was done{comparison}."
         ),
         data=Data(
             ("Actor", "Vendor", "Events", "Events before", "Outside working hours"),
@@ -208,7 +208,7 @@ def working_hours(scope: Scope) -> Iterator[Figure]:
         title="When actors are active",
         sentence=(
             f"Most was done on {busiest.series} from {busiest.part}:00, {words.count(int(busiest.value), 'event')}. "
-            f"Darker is more; working hours are {WORKING_HOURS}, {scope.period.zone.key}."
+            f"The stronger the colour, the more; working hours are {WORKING_HOURS}, {scope.period.zone.key}."
         ),
         data=charts.table_over_time(
             [Point(point.series, point.part, point.value) for point in points], _WEEKDAYS, hours, "weekday"

@@ -173,7 +173,7 @@ class Hours(Buckets):
     @override
     def label(self, number: int) -> str:
         moment = self.moment(number)
-        return f"{moment:%Y-%m-%d %H:%M}" + (f" {moment:%Z}" if len(self.period.offsets) > 1 else "")
+        return f"{moment:%Y-%m-%d %H:%M}" + (f" {moment:%Z}" * self._is_ambiguous)
 
     @override
     def number_of(self, moment: datetime) -> int:
@@ -182,6 +182,10 @@ class Hours(Buckets):
     def moment(self, number: int) -> datetime:
         """Return when an hour begins, in the zone."""
         return datetime.fromtimestamp(number * HOUR - self._shift, tz=self.period.zone)
+
+    @cached_property
+    def _is_ambiguous(self) -> bool:
+        return self.period.offset(self.period.since) != self.period.offset(self.period.until)
 
     @property
     def _shift(self) -> int:

@@ -30,17 +30,18 @@ def share(part: float, whole: float) -> str:
 
 
 def change(now: float, before: float | None) -> str:
-    """Compare a value with that of the period before; None if that was not loaded."""
+    """Continue a sentence with a comparison with the period before; not if that was not loaded (None)."""
     if before is None:
-        return "with nothing earlier to compare"
-    if not before:
-        return "none in the period before" if now else "as in the period before"
+        return ""
+    if before <= 0 or now < 0:
+        return ", as in the period before" if now == before else f" ({number(before)} in the period before)"
     ratio = now / before
     if ratio >= _MANY_TIMES:
-        return f"{ratio:,.1f} times the period before"
+        return f", {ratio:,.1f} times the period before"
     if abs(ratio - 1) < _FEW:
-        return "as many as in the period before"
-    return f"{abs(ratio - 1):.0%}".replace("%", " %") + f" {'more' if ratio > 1 else 'less'} than in the period before"
+        return ", as many as in the period before"
+    percent = share(abs(now - before), before)
+    return f", {percent} {'more' if ratio > 1 else 'less'} than in the period before"
 
 
 def first_of(shown: int, total: int) -> str:

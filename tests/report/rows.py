@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import typing as t
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 Row: t.TypeAlias = "dict[str, t.Any]"
+Tables: t.TypeAlias = "dict[str, list[Row]]"
 
 END: t.Final = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -99,4 +101,101 @@ def _adapt(row: Row) -> Row:
     return {
         key: datetime.fromisoformat(value).replace(tzinfo=None) if value and _is_time(key) else value
         for key, value in row.items()
+    }
+
+
+def trail_rows(days: int, actors: Sequence[str], *, end: datetime = END, a_day: int = 60) -> Iterator[Row]:
+    """Yield audit events of three vendors; the last actor appears in the last week only."""
+    chance = random.Random(7)  # noqa: S311 - test data
+    kinds = [
+        ("pigment", "MetricUpdated", "Metric", "success"),
+        ("pigment", "UserLoginFailed", "user", "failure"),
+        ("xandr", "PUT", "line-item", "success"),
+        ("openx", "update", "order", "success"),
+    ]
+    for number in range(days * a_day):
+        moment = end - timedelta(days=days) + timedelta(days=number / a_day)
+        if moment.weekday() > 4 and chance.random() < 0.7:
+            continue
+        recent = end - moment < timedelta(days=7)
+        actor = chance.randrange(len(actors) - (not recent and len(actors) > 1))
+        vendor, action, target, outcome = chance.choices(kinds, [6, 1, 3, 2])[0]
+        yield event_row(
+            number,
+            moment,
+            vendor=vendor,
+            action=action,
+            target_type=target,
+            outcome=outcome,
+            actor_id=f"u-{actor}",
+            actor_name=actors[actor],
+            actor_email=None,
+            source_ip=f"192.0.2.{actor % 200}",
+        )
+    for number, row in enumerate(request_rows([n % 9 != 0 for n in range(days * 24)], end=end)):
+        yield event_row(
+            -1 - number,
+            datetime.fromisoformat(row["occurred_at"]),
+            vendor="cryptolens",
+            action=row["method"],
+            target_type="license key",
+            outcome="success" if row["succeeded"] else "failure",
+            actor_id=None,
+            actor_name=None,
+            actor_email=None,
+            source_ip=None,
+        )
+
+
+def hourly_rows(hours: int, *, end: datetime = END, missing: Iterable[int] = ()) -> Iterator[Row]:
+    """Yield the hourly sums of four sites; `missing` hours have no file."""
+    for hour in range(hours):
+        if hour in missing:
+            continue
+        moment = end - timedelta(hours=hours - hour)
+        for site in range(4):
+            impressions = 1000 + 100 * site + 40 * abs(moment.hour - 12)
+            yield {
+                "file_id": f"impressions/41/{moment:%Y-%m-%dT%H}/0",
+                "group_key": f"group-{site}",
+                "file_md5": f"md5-{hour}",
+                "hour": format_timestamp(moment),
+                "partner_id": 184000 + site % 2,
+                "site_id": 200100 + site,
+                "supply_source": "header_bidding",
+                "dsp_id": 50 + site,
+                "trading_desk_id": 300,
+                "dsp_name": f"Example DSP {site}",
+                "buyer_name": f"Desk 300 of {50 + site}",
+                "impressions": impressions,
+                "net_revenue": round(impressions * 0.0018, 4),
+                "gross_revenue": round(impressions * 0.0021, 4),
+            }
+
+
+def file_rows(hours: int, *, end: datetime = END, missing: Iterable[int] = ()) -> Iterator[Row]:
+    """Yield the files of `hourly_rows`."""
+    for hour in range(hours):
+        if hour not in missing:
+            moment = end - timedelta(hours=hours - hour)
+            yield {
+                "file_id": f"impressions/41/{moment:%Y-%m-%dT%H}/0",
+                "hour": format_timestamp(moment),
+                "md5sum": f"md5-{hour}",
+                "part": 0,
+                "parts": 1,
+            }
+
+
+def all_tables(*, days: int = 70, actors: Sequence[str] = ("Ada Lovelace", "Grace Hopper", "Alan Turing")) -> Tables:
+    """Return tables of every subject of the report."""
+    hours = min(days, 14) * 24
+    missing = range(100, 106)
+    return {
+        "audit_events": list(trail_rows(days, actors)),
+        "cryptolens_web_api_log": list(request_rows([None if n % 101 == 0 else n % 9 != 0 for n in range(days * 24)])),
+        "index_exchange_hourly": list(hourly_rows(hours, missing=missing)),
+        "index_exchange_files": list(file_rows(hours, missing=missing)),
+        "index_exchange_partners": [{"partner_id": 184000 + n, "partner_name": f"Publisher {n}"} for n in range(2)],
+        "index_exchange_sites": [{"site_id": 200100 + n, "site_name": f"site{n}.example"} for n in range(4)],
     }

@@ -71,7 +71,7 @@ def outcomes(scope: Scope) -> Iterator[Figure]:
         draw=charts.ranking(
             [Point(it, it, counts[it, 1] / total) for it in shown],
             charts.palette(shown, _COLORS),
-            number_format=".0%",
+            as_share=True,
         ),
     )
 

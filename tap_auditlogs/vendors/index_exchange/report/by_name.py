@@ -106,7 +106,7 @@ def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
     yield Figure(
         id=f"index-exchange-{dimension.name.lower()}",
         title=f"Gross revenue by {dimension.name}",
-        sentence=f"{words.count(top.kinds, dimension.name)}; {part} comes from {names[0]}, {comparison}.",
+        sentence=f"{words.count(top.kinds, dimension.name)}; {part} comes from {names[0]}{comparison}.",
         data=Data(
             (
                 dimension.name.capitalize() if dimension.name.islower() else dimension.name,

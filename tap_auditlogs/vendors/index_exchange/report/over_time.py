@@ -61,10 +61,11 @@ def _over_time(scope: Scope, answer: Answer, buckets: Buckets, title: str, names
     comparison = words.change(total, before if scope.has_before(HOURLY) else None)
     parts = buckets.labels_since(scope.first[HOURLY])  # what came earlier was never loaded
     missing = len(parts) - len({row.bucket for row in rows})
-    sentence = f"{words.number(round(total, 2))} {TITLES[names[0]].lower()}, {comparison}"
+    unit = "" if names[0] == IMPRESSIONS else " USD"
+    sentence = f"{words.number(round(total, 2))}{unit} {TITLES[names[0]].lower()}{comparison}"
     if points:
         top = max(points, key=lambda point: point.value)
-        sentence += f"; most in the {buckets.unit} {top.part}, {words.number(round(top.value, 2))}"
+        sentence += f"; most in the {buckets.unit} {top.part}, {words.number(round(top.value, 2))}{unit}"
     if missing:
         sentence += f". {words.count(missing, buckets.unit)} without a file"
     if any(point.value < 0 for point in points):
