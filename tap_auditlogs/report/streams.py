@@ -113,8 +113,8 @@ def _rows_over_time(period: Period, hours: Hours, counts: Mapping[str, Mapping[i
         id="streams-rows",
         title=f"Rows per {buckets.unit}",
         sentence=(
-            f"The stronger the colour, the more, relative to the largest {buckets.unit} of the same stream; a blank cell "
-            "has no row."
+            f"The stronger the colour, the more, relative to the largest {buckets.unit} of the same stream; a "
+            "blank cell has no row."
         ),
         data=charts.table_over_time(
             [Point(part, name, rows) for (part, name), rows in sums.items()], buckets.labels, names, buckets.unit
