@@ -15,6 +15,7 @@ import click
 from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
+from tap_auditlogs.core import interrupts
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.redaction import redact, redact_all_logging
 from tap_auditlogs.core.run import EXIT_COMPLETE, EXIT_FAILED, log_config_faults
@@ -68,6 +69,13 @@ class ExaminedTap(TapAuditLogs):
         return [vendor for vendor in ready if self.config.get(vendor.name)]
 
 
+def _check_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a report that could not be written, before anything is asked."""
+    if path is not None and not os.access(path.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"there is no folder {path.absolute().parent} that can be written to")
+    return path
+
+
 @click.command(
     name="tap-auditlogs-doctor",
     help="Ask the configured vendors, read-only, whether everything is right here: host, clock, credentials, "
@@ -84,12 +92,14 @@ class ExaminedTap(TapAuditLogs):
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_check_folder,
     help="Write the result as JSON without any value of the account, to attach to a bug report.",
 )
 @click.pass_context
 def main(context: click.Context, config: t.Any, report: Path | None) -> None:
     """Examine the configured vendors."""
     logging.basicConfig(level=os.environ.get("LOGLEVEL", "ERROR").upper(), format="%(levelname)s %(message)s")
+    logging.getLogger(interrupts.__name__).setLevel(logging.WARNING)
     redact_all_logging()
     try:
         tap = ExaminedTap(config=config.config, parse_env_config=config.parse_env)

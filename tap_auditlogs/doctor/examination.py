@@ -21,7 +21,6 @@ from tap_auditlogs.core.errors import (
     TransientError,
     unit_failure,
 )
-from tap_auditlogs.core.http import root_cause
 from tap_auditlogs.doctor import shapes
 from tap_auditlogs.doctor.assumptions import Finding, Outcome, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
@@ -46,6 +45,7 @@ _NEXT_STEPS = {
     "ConnectionRefusedError": "Check the URL and port in the settings, and the firewall",
     "SSLCertVerificationError": "If a proxy in between has its own CA, name its bundle in REQUESTS_CA_BUNDLE",
 }
+_SEE_MESSAGE = "The message above says what to do; attach the report to an issue if it does not help"
 _DEFAULT_STEP = "Check the URL in the settings, the network, the firewall and the proxy"
 
 
@@ -95,23 +95,15 @@ class Examination:
         """Read a page of each stream; yields the check of the credentials first."""
         try:
             self.doctor.client.log_in()
+            results = [self._read_stream(name) for name in self.doctor.streams]
         except Exception as error:  # noqa: BLE001 - the other vendors are examined whatever it is
             yield self._failed_login(error)
             return
-        results = []
-        for name in self.doctor.streams:
-            try:
-                results.append(self._read_stream(name))
-            except CredentialsError as error:
-                yield self._failed_login(error)
-                return
-            except TransientError as error:
-                if not self.doctor.log.statuses:
-                    yield self._failed_login(error)
-                    return
-                raise
         self.reached = True
-        yield Check("credentials", Status.OK, "accepted")
+        if any(result.status is Status.OK for result in results):
+            yield Check("credentials", Status.OK, "accepted")
+        else:
+            yield Check("credentials", Status.NOT_CHECKED, "no stream could be read, see below")
         yield from results
 
     def _failed_login(self, error: Exception) -> Check:
@@ -121,10 +113,15 @@ class Examination:
         if isinstance(failure, CredentialsError):
             step = "Check this vendor's credentials in the settings: they are wrong, expired or revoked"
             return Check("credentials", Status.FAILED, f"refused ({_kind(failure)})", step, str(failure))
-        return Check("credentials", Status.FAILED, _kind(failure), "See the message", str(failure))
+        return Check("credentials", Status.FAILED, _kind(failure), _SEE_MESSAGE, str(failure))
 
     def _read_stream(self, name: str) -> Check:
-        """Read one page; raises if no stream can be read."""
+        """Read one page.
+
+        Raises:
+            CredentialsError: If the credentials are not accepted, so that no stream can be read.
+            Exception: If the vendor has not answered at all.
+        """
         label = f"stream {name}"
         try:
             sample = self.doctor.sample(name)
@@ -137,10 +134,10 @@ class Examination:
             step = f"Ask the vendor's administrator for {self.doctor.permission(name)}"
             return Check(label, Status.FAILED, f"may not be read ({_kind(error)})", step, str(error))
         except Exception as error:
+            if not self.doctor.log.statuses:
+                raise
             failure = _direct(error)
-            if not self.doctor.log.statuses and isinstance(failure, TransientError):
-                raise failure from error
-            return Check(label, Status.FAILED, f"cannot be read ({_kind(failure)})", "See the message", str(failure))
+            return Check(label, Status.FAILED, f"cannot be read ({_kind(failure)})", _SEE_MESSAGE, str(failure))
         self.doctor.samples[name] = sample
         rows = len(sample.rows)
         page = f"{rows} rows" if sample.page_size is None else f"{rows} rows of a page of {sample.page_size}"
@@ -149,9 +146,8 @@ class Examination:
     def _check_host(self) -> Iterator[Check]:
         log = self.doctor.log
         if log.first_failure is not None and not log.statuses:
-            cause = root_cause(log.first_failure)
-            step = _NEXT_STEPS.get(cause, _DEFAULT_STEP)
-            yield Check("host", Status.FAILED, f"not reached ({cause})", step, str(log.first_failure))
+            step = _NEXT_STEPS.get(log.first_cause, _DEFAULT_STEP)
+            yield Check("host", Status.FAILED, f"not reached ({log.first_cause})", step, str(log.first_failure))
             return
         if log.last is None:
             return
@@ -240,6 +236,8 @@ def _direct(error: Exception) -> TapError:
 def _kind(error: TapError) -> str:
     """Describe an error for the report, without its message."""
     match error:
+        case NotSentError():
+            return "not asked"
         case AnswerTimeoutError():
             return "no answer in time"
         case ApiError(status=int(status)):

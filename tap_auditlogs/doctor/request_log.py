@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from tap_auditlogs.core.errors import AnswerTimeoutError, ApiError
-from tap_auditlogs.core.http import HttpObserver
+from tap_auditlogs.core.http import HttpObserver, root_cause
 from tap_auditlogs.core.http.clock import parse_http_date
 
 if t.TYPE_CHECKING:
@@ -34,7 +34,8 @@ class RequestLog(HttpObserver):
     Attributes:
         sent: How many requests were sent, those without an answer included.
         last: The latest answer.
-        first_failure: The first request without an answer.
+        first_failure: The error of the first request without an answer.
+        first_cause: The name of the exception behind it, such as `ConnectionRefusedError`.
         is_silent: Whether a request was not answered in time; then nothing more is sent.
         skew: How far the vendor's clock is ahead of this machine's, from the first answer with a `Date`.
         statuses: The HTTP status of each answer.
@@ -42,21 +43,20 @@ class RequestLog(HttpObserver):
         throttled: The answers with HTTP 429.
     """
 
-    def __init__(self, reading_posts: Collection[str], limit: int = MOST_REQUESTS) -> None:
+    def __init__(self, reading_posts: Collection[str]) -> None:
         """Start counting.
 
         Args:
             reading_posts: The ends of the paths to which a POST changes nothing, such as a login.
-            limit: The most requests.
         """
         self._reading_posts = tuple(reading_posts)
-        self._limit = limit
         self._started = 0.0
         self._seconds: list[float] = []
         self.is_silent = False
         self.sent = 0
         self.last: ApiResponse | None = None
         self.first_failure: ApiError | None = None
+        self.first_cause = ""
         self.skew: timedelta | None = None
         self.statuses: list[int] = []
         self.header_names: set[str] = set()
@@ -65,7 +65,7 @@ class RequestLog(HttpObserver):
     @property
     def left(self) -> int:
         """How many more requests may be sent."""
-        return self._limit - self.sent
+        return MOST_REQUESTS - self.sent
 
     @property
     def mean_seconds(self) -> float:
@@ -80,7 +80,7 @@ class RequestLog(HttpObserver):
         if self.is_silent:
             raise NotSentError("not asked, since the vendor had not answered in time before")
         if self.left <= 0:
-            raise NotSentError(f"not asked, since {self._limit} requests had been sent")
+            raise NotSentError(f"not asked, since {MOST_REQUESTS} requests had been sent")
         self.sent += 1
         self._started = time.monotonic()
 
@@ -98,5 +98,7 @@ class RequestLog(HttpObserver):
 
     @override
     def failed(self, error: ApiError) -> None:
-        self.first_failure = self.first_failure or error
+        if self.first_failure is None:
+            self.first_failure = error
+            self.first_cause = root_cause(error)  # now, since raising it again elsewhere adds other causes
         self.is_silent = self.is_silent or isinstance(error, AnswerTimeoutError)

@@ -49,7 +49,7 @@ def test_version(tap_runner: TapRunner) -> None:
     assert done.stdout.decode().startswith("tap-auditlogs v")
 
 
-HEAVY = {"polars", "pyarrow", "pandas", "pyrate_limiter", "requests_oauthlib", "s3fs", "werkzeug", "hypothesis"}
+HEAVY = {"polars", "pyarrow", "pandas", "rich", "pyrate_limiter", "requests_oauthlib", "s3fs", "werkzeug", "hypothesis"}
 
 
 @pytest.mark.parametrize("option", ["--version", "--about"])
