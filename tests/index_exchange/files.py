@@ -56,15 +56,16 @@ def read_ordinarily(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES)
 
 
 def read_in_bulk(content: t.BinaryIO, selected: t.Sequence[str] = PROPERTIES) -> list[Record] | None:
-    """Read a file by the bulk path; None if it leaves the file to the other one."""
+    """Read a file by the bulk path; None if it leaves the rest of the file to the other one."""
+    records: list[Record] = []
     try:
         file = bulk.RegularFile(content)
-        file.prove()
+        for count, lines in bulk.record_lines(file, bulk.RowFormat(COLUMNS, FIXED, selected), "s"):
+            messages = [json.loads(line, parse_float=Decimal) for line in lines.splitlines()]
+            assert len(messages) == count
+            records += [message["record"] for message in messages]
     except bulk.IrregularFileError:
+        content.seek(0)
+        assert records == read_ordinarily(content, selected).records[: len(records)]
         return None
-    records: list[Record] = []
-    for count, lines in bulk.record_lines(file, bulk.RowFormat(COLUMNS, FIXED, selected), "s"):
-        messages = [json.loads(line, parse_float=Decimal) for line in lines.splitlines()]
-        assert len(messages) == count
-        records += [message["record"] for message in messages]
     return records

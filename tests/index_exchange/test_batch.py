@@ -173,6 +173,18 @@ def test_other_streams_stay_records_and_no_file_has_too_many_rows(
     assert {message["stream"] for message in run.messages if message["type"] == "BATCH"} == {ROWS[0]}
 
 
+def test_rows_before_an_irregular_one_are_written_once(
+    vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regular, "BLOCK_BYTES", 64)
+    publish(vendor, tmp_path, "site_id,domain\n" + "7,a\n" * 200 + "8\n" + "9,b\n" * 100)
+    run = sync(config)
+    assert run.exit_code == 0
+    assert [row["row_number"] for row in run.records(ROWS[0])] == list(range(1, 302))
+    assert "is not regular CSV: it is read row by row" in run.log
+    assert "1 rows shorter than the header" in run.log
+
+
 @pytest.mark.parametrize("encoding", ["jsonl", "parquet"])
 def test_an_irregular_file_leaves_as_records_and_no_batch_file_is_left(
     vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch

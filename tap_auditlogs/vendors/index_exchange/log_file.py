@@ -31,6 +31,7 @@ import typing as t
 import zlib
 from collections import Counter, deque
 from decimal import Decimal
+from itertools import islice
 
 from typing_extensions import override
 
@@ -410,9 +411,9 @@ def log_irregularities(reader: RowReader, file_id: str, logger: logging.Logger) 
 
 
 def read_pages(
-    file: LogFile, columns: Mapping[str, tuple[Kind, str]], fixed: Mapping[str, t.Any]
+    file: LogFile, columns: Mapping[str, tuple[Kind, str]], fixed: Mapping[str, t.Any], skip: int = 0
 ) -> Iterator[list[Record]]:
-    """Yield records: up to 2,000 a page, fewer if they are large.
+    """Yield the records after the first `skip`: up to 2,000 a page, fewer if they are large.
 
     Raises:
         UnreadableFileError: If the file cannot be read to its end.
@@ -421,7 +422,7 @@ def read_pages(
     shaper = CellShaper(file.header, columns, fixed)
     page: list[Record] = []
     page_end = reader.characters + PAGE_CHARACTERS
-    for number, row in enumerate(file.rows(), start=1):
+    for number, row in islice(enumerate(file.rows(), start=1), skip, None):
         if len(row) != width:
             reader.note("rows shorter than the header" if len(row) < width else "rows longer than the header")
         page.append(shaper.shape(row, number))

@@ -18,7 +18,7 @@ from tap_auditlogs.vendors.index_exchange.log_file import LogFile, read_pages
 from tap_auditlogs.vendors.index_exchange.manifest import Work
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Record
@@ -63,29 +63,33 @@ class RowStream(FileStream, abc.ABC):
             return
         from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
+        written = 0
         try:
-            self._write_in_bulk(file, bulk.RegularFile(content))
+            for rows in self._write_in_bulk(file, bulk.RegularFile(content)):
+                written += rows
         except bulk.IrregularFileError:
             self.logger.info("File %s is not regular CSV: it is read row by row.", file.key)
             content.seek(0)
-            self._write_row_by_row(file, content)
+            self._write_row_by_row(file, content, written)
 
-    def _write_in_bulk(self, file: ListedFile, regular: bulk.RegularFile) -> None:
+    def _write_in_bulk(self, file: ListedFile, regular: bulk.RegularFile) -> Iterator[int]:
+        """Write the rows; yields how many have been written with each piece."""
         from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - heavy, and not always installed
 
         form = bulk.RowFormat(self.columns, self._fixed(file), self.selected_properties())
         if self._batch_files is None:
-            regular.prove()
             self._report_unknown_columns(file, regular.header)
             for rows, lines in bulk.record_lines(regular, form, self.name):
                 self.write_lines(lines)
                 self.count(rows)
+                yield rows
         else:
             urls, rows = self._batch_files.write(regular, form, f"{self.name}-{file.name}")
             self._report_unknown_columns(file, regular.header)
             if urls:
                 self.write_batch(self._batch_files.encoding, urls)
             self.count(rows)
+            yield rows
 
     @cached_property
     def _can_go_in_bulk(self) -> bool:
@@ -111,10 +115,11 @@ class RowStream(FileStream, abc.ABC):
         account = {} if self.account is None else {ACCOUNT: self.account}
         return {**account, **file_properties(file), "part": file.key.part}
 
-    def _write_row_by_row(self, file: ListedFile, content: t.BinaryIO) -> None:
+    def _write_row_by_row(self, file: ListedFile, content: t.BinaryIO, written: int = 0) -> None:
+        """Write the rows after those that the bulk path has written, whose records are the same on both paths."""
         log_file = LogFile(content, skip_malformed=self.skips_malformed_rows)
         self._report_unknown_columns(file, log_file.header)
-        pages = read_pages(log_file, self.columns, self._fixed(file))
+        pages = read_pages(log_file, self.columns, self._fixed(file), written)
         self.write_pages(map(_with_extra_as_text, pages) if self._writes_parquet else pages)
         log_file.log_findings(file.key.file_id, self.logger)
 

@@ -1,9 +1,10 @@
 """The bulk path: whole files to RECORD lines, BATCH files or sums with polars.
 
 Polars parses CSV leniently: it fills short rows, makes a row of a blank line and reads `""1""` as 1. So the bytes of
-every row are matched against the grammar of a regular file: for RECORD messages, which cannot be taken back, before the
-first line is written. Other files go to the row-by-row parser from their start. Cells that are not plainly of their
-column's type are converted by the functions of that parser, so both give the same values.
+every block of rows are matched against the grammar of a regular file before they are parsed. Where a block does not
+match, the row-by-row parser takes the file from its start; RECORD messages of the blocks before are not written again.
+Cells that are not plainly of their column's type are converted by the functions of that parser, so both give the same
+records.
 
 This package needs the extra `bulk`. Import it where it is used: polars must not slow down `--version` or `--about`.
 """

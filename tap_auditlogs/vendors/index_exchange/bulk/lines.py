@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.vendors.index_exchange.columns import Kind
 
 
-_MOST_ROWS = 4 << 10
+_MOST_ROWS = 1 << 10
 """Larger pieces would not stay in the processor's caches."""
 _COMPRESSION_LEVEL = 1
 

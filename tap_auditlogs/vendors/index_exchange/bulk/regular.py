@@ -1,4 +1,4 @@
-"""Proves that a file is regular CSV, and parses it in blocks of whole rows."""
+"""Parses a regular CSV file in blocks of whole rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tap_auditlogs.vendors.index_exchange.log_file import (
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 LARGEST_BLOCK = 16 << 20
 """A block grows up to this until it holds a whole row; the row-by-row parser takes no longer line either."""
 _PIECE_BYTES = 256 << 10
@@ -61,31 +61,21 @@ class RegularFile:
     def __init__(self, content: t.BinaryIO) -> None:
         """Read the header of a gzip file."""
         self._content = content
-        self._is_proven = False
         with _irregular_if_unreadable():
             line, _ = self._read()
             header = _parse_header(line)
             self.header = check_header(header)
         self._check = _checker(header)
 
-    def prove(self) -> None:
-        """Check all rows, for callers that cannot take back what they made of the first ones."""
-        with _irregular_if_unreadable():
-            _, blocks = self._read()
-            for _ in in_order(self._check, blocks):
-                pass
-        self._is_proven = True
-
     def frames(self, schema: Callable[[], Mapping[str, pl.DataType]]) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Parse the file block by block; rows that have not been proven are checked.
+        """Check and parse the file block by block.
 
         `schema` is called for each block; it gives the polars types of the wanted columns, either text or categories.
         Yields the number of a block's first row, and its cells; blank ones are null.
         """
 
         def parse(block: bytes) -> pl.DataFrame:
-            if not self._is_proven:
-                self._check(block)
+            self._check(block)
             wanted = schema()
             types = {name: wanted.get(name, pl.String()) for name in self.header}
             rows = pl.scan_csv(block, has_header=False, schema=types, null_values="")  # quoted blanks too
