@@ -26,8 +26,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 BLOCK_BYTES = 4 << 20
-LARGEST_BLOCK = 16 << 20
-"""A block grows up to this until it holds a whole row; the row-by-row parser takes no longer line either."""
+LARGEST_BLOCK = 8 << 20
+"""A block grows up to this until it holds a whole row; longer ones, which no log has, take too much memory here."""
 _PIECE_BYTES = 256 << 10
 _WORKERS = 2
 
