@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
 
 MELTANO_YML: t.Final = Path(__file__).parents[1] / "meltano.yml"
 
+DOCTOR: t.Final = "tap-auditlogs-doctor"
+
 Setting: t.TypeAlias = "dict[str, t.Any]"
 
 MAPPER_LABEL: t.Final = "One audit trail (OCSF)"
@@ -92,7 +94,7 @@ def _setting(name: str, spec: Mapping[str, t.Any]) -> Setting:
 
 
 def declaration() -> str:
-    """Write what stands in meltano.yml about the tap, from its capabilities to the end, and about the mapper."""
+    """Write what stands in meltano.yml about the tap, from its capabilities to the end, the doctor and the mapper."""
     schema = complete_schema()
     capabilities = "".join(f"    - {capability}\n" for capability in TapAuditLogs.capabilities)
     groups = "".join(f"    - [{', '.join(group)}]\n" for group in credentials_of(schema))
@@ -101,7 +103,19 @@ def declaration() -> str:
         f"    capabilities:\n{capabilities}    settings_group_validation:\n{groups}"
         "    # Written by `uv run python -m scripts.meltano_yml`. No setting has a `value`: a default would\n"
         "    # make the vendor's object non-empty, and the vendor active.\n"
-        f"    settings:\n{settings}{mapper_declaration()}"
+        f"    settings:\n{settings}{doctor_declaration()}{mapper_declaration()}"
+    )
+
+
+def doctor_declaration() -> str:
+    """Write what stands in meltano.yml about the doctor.
+
+    As an extractor that inherits: a plugin of the type `utilities` does not get the settings of an extractor.
+    """
+    return (
+        f"  - name: {DOCTOR}\n    inherit_from: {TapAuditLogs.name}\n    label: Audit logs, checked\n"
+        f"    # For `meltano invoke {DOCTOR}`, with the settings of {TapAuditLogs.name}. It extracts nothing.\n"
+        f"    executable: {DOCTOR}\n    capabilities: [about]\n"
     )
 
 

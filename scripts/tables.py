@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import typing as t
+from importlib.util import find_spec
 from pathlib import Path
 
 from tap_auditlogs.core.settings import config_jsonschema
@@ -15,12 +16,14 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tap_auditlogs.core.stream import AuditStream
+    from tap_auditlogs.doctor.assumptions import Assumption
 
 ROOT: t.Final = Path(__file__).parents[1]
 PAGES: t.Final = {
     ROOT / "README.md": ("streams",),
     ROOT / "docs" / "streams.md": ("streams",),
     ROOT / "docs" / "settings.md": ("settings",),
+    ROOT / "docs" / "doctor.md": ("assumptions",),
 }
 
 
@@ -44,9 +47,19 @@ def streams_table() -> str:
     return _table(("Stream", "Key", "Replication", "What it holds"), rows)
 
 
+def assumptions_table() -> str:
+    """Render the assumptions about each vendor."""
+    header = ("Id", "Assumption", "What is asked or looked at", "Confirmed", "Contradicted", "What the tap does")
+    return "\n".join(
+        f"### {vendor.title}\n\n{_table(header, map(_assumption, vendor.load('doctor').Doctor.assumptions))}"
+        for vendor in VENDORS
+        if find_spec(f"{vendor.package}.doctor")
+    )
+
+
 def with_tables(text: str, names: Iterable[str]) -> str:
     """Return the text with the named tables between their markers."""
-    tables = {"streams": streams_table, "settings": settings_table}
+    tables = {"streams": streams_table, "settings": settings_table, "assumptions": assumptions_table}
     for name in names:
         before, begin, rest = text.partition(f"<!-- {name}:begin -->")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
@@ -72,6 +85,12 @@ def _setting(name: str, spec: Mapping[str, t.Any], schema: Mapping[str, t.Any], 
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _assumption(assumption: Assumption[t.Any]) -> tuple[str, ...]:
+    held, wrong = assumption.confirmed, assumption.contradicted
+    tap = held.tap if held.tap == wrong.tap else f"{held.tap}. If contradicted: {wrong.tap}"
+    return f"`{assumption.id}`", assumption.sentence, assumption.request, held.answer, wrong.answer, tap
 
 
 def _stream(stream: AuditStream) -> tuple[str, ...]:

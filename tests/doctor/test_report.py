@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
 import tap_auditlogs
 from auditlogs_sandbox.server import Sandbox
@@ -89,3 +90,13 @@ def test_the_report_has_each_result(name: str) -> None:
     assert {check["name"] for check in vendor["checks"]} >= {"host", "clock", "credentials", "requests"}
     assert vendor["estimate"]["first_run"]["rows"] > 0
     assert set(report["versions"]) == {"tap-auditlogs", "singer-sdk", "python"}
+
+
+def test_the_issue_template_asks_for_the_report() -> None:
+    template = Path(__file__).parents[2] / ".github" / "ISSUE_TEMPLATE" / "bug_report.yml"
+    fields = {field.get("id"): field for field in yaml.safe_load(template.read_text(encoding="utf-8"))["body"]}
+    assert (
+        "tap-auditlogs-doctor --config config.json --report doctor.json"
+        in (fields["doctor"]["attributes"]["description"])
+    )
+    assert fields["doctor"]["validations"]["required"]
