@@ -87,10 +87,13 @@ def test_every_secret_is_sensitive(extractor: dict[str, t.Any]) -> None:
 def test_nothing_has_to_be_looked_up_or_installed(project: dict[str, t.Any]) -> None:
     assert project["send_anonymous_usage_stats"] is False
     for kind in project["plugins"].values():
-        for plugin in kind:
+        whole = [plugin for plugin in kind if "inherit_from" not in plugin]
+        for plugin in whole:
             # A plugin with a namespace is declared here in full; without it Meltano asks the Hub.
-            assert {"namespace", "executable", "settings"} <= plugin.keys() or "inherit_from" in plugin
-            assert not {"pip_url", "variant", "inherit_from"} & plugin.keys()
+            assert {"namespace", "executable", "settings"} <= plugin.keys()
+        for plugin in kind:
+            assert not {"pip_url", "variant"} & plugin.keys()
+            assert plugin.get("inherit_from") in {None, *(it["name"] for it in whole)}
 
 
 def test_a_new_release_elsewhere_changes_nothing_here() -> None:
