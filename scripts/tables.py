@@ -1,4 +1,4 @@
-"""Write the tables of streams and settings into README.md and docs/."""
+"""Write the tables of streams, settings and targets into README.md and docs/."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import typing as t
 from importlib.util import find_spec
 from pathlib import Path
+
+import yaml
 
 from tap_auditlogs.core.settings import config_jsonschema
 from tap_auditlogs.tap import TapAuditLogs
@@ -24,7 +26,9 @@ PAGES: t.Final = {
     ROOT / "docs" / "streams.md": ("streams",),
     ROOT / "docs" / "settings.md": ("settings",),
     ROOT / "docs" / "doctor.md": ("assumptions",),
+    ROOT / "docs" / "targets.md": ("targets",),
 }
+TARGETS_FILE: t.Final = ROOT / "docs" / "targets.yml"
 
 
 def settings_table() -> str:
@@ -57,9 +61,22 @@ def assumptions_table() -> str:
     )
 
 
+def targets_table() -> str:
+    """Render what `tests/targets` has seen of each target: those that work, then those that do not."""
+    entries = yaml.safe_load(TARGETS_FILE.read_text(encoding="utf-8"))
+    working = "Target, Version, Merges by key, BATCH, Free-form objects, Decimals, Times, What to set"
+    failing = "Does not work, Version, What happens, What to do"
+    return "\n".join(
+        (
+            _table(tuple(working.split(", ")), (_working(entry) for entry in entries if _fault(entry) is None)),
+            _table(tuple(failing.split(", ")), (_failing(entry) for entry in entries if _fault(entry) is not None)),
+        )
+    )
+
+
 def with_tables(text: str, names: Iterable[str]) -> str:
     """Return the text with the named tables between their markers."""
-    tables = {"streams": streams_table, "settings": settings_table, "assumptions": assumptions_table}
+    tables = {"streams": streams_table, "settings": settings_table, "assumptions": assumptions_table, "targets": targets_table}
     for name in names:
         before, begin, rest = text.partition(f"<!-- {name}:begin -->")
         _, end, after = rest.partition(f"<!-- {name}:end -->")
@@ -98,6 +115,39 @@ def _stream(stream: AuditStream) -> tuple[str, ...]:
     replication = f"incremental by `{stream.replication_key}`" if stream.replication_key else "full table"
     description, _, _ = (inspect.getdoc(type(stream)) or "").partition("\n")
     return f"`{stream.name}`", key, replication, description
+
+
+def _working(entry: Mapping[str, t.Any]) -> tuple[str, ...]:
+    observed = entry["observed"]
+    record = observed["record"]
+    merges = "yes" if record["rows"] == "one per key" else "no, appends"
+    values = (record[kind] for kind in ("objects", "decimals", "times"))
+    return entry["title"], observed["version"], merges, _batch(observed), *values, entry["set"]
+
+
+def _failing(entry: Mapping[str, t.Any]) -> tuple[str, ...]:
+    return entry["title"], entry["observed"]["version"], _fault(entry) or "", entry["set"]
+
+
+def _batch(observed: Mapping[str, t.Any]) -> str:
+    faults = {form: _fault_of(observed[f"batch {form.lower()}"]) for form in ("JSONL", "Parquet")}
+    works = [form for form, fault in faults.items() if fault is None]
+    fails = dict.fromkeys(fault for fault in faults.values() if fault)
+    return "; ".join([", ".join(works) or "none", *fails])
+
+
+def _fault(entry: Mapping[str, t.Any]) -> str | None:
+    return _fault_of(entry["observed"]["record"])
+
+
+def _fault_of(seen: Mapping[str, str]) -> str | None:
+    """Return what is wrong with what was seen, or None."""
+    if "fails" in seen:
+        return f"`{seen['fails']}`"
+    if not seen["rows"].startswith("one per"):
+        return f"**{seen['rows']}**, exit code 0"
+    wrong = sorted(kind for kind, form in seen.items() if "different" in form or "missing" in form)
+    return f"**other {' and '.join(wrong)}**, exit code 0" if wrong else None
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from tap_auditlogs.core.errors import ProtocolError, RefusedError, SkippedStreamError, unit_failure
 from tap_auditlogs.core.rows import RowShaper
-from tap_auditlogs.core.schema import FreeFormObjectType
 from tap_auditlogs.core.stream import AuditStream
 from tap_auditlogs.vendors.index_exchange.columns import ADDITIONAL_PROPERTIES
 from tap_auditlogs.vendors.index_exchange.totals import Names
@@ -205,8 +204,16 @@ class CampaignsStream(ReferenceStream):
         th.Property("campaign_name", th.StringType, description="The campaign's name."),
         th.Property(
             "creatives",
-            th.ArrayType(FreeFormObjectType(nullable=True)),
-            description="Its creatives, each with creative_id and creative_name.",
+            # With `properties`, since target-snowflake cannot load a list of objects that have none.
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("creative_id", th.IntegerType),
+                    th.Property("creative_name", th.StringType),
+                    additional_properties=True,
+                    nullable=True,
+                )
+            ),
+            description="Its creatives.",
         ),
     )
 
