@@ -76,7 +76,12 @@ def targets_table() -> str:
 
 def with_tables(text: str, names: Iterable[str]) -> str:
     """Return the text with the named tables between their markers."""
-    tables = {"streams": streams_table, "settings": settings_table, "assumptions": assumptions_table, "targets": targets_table}
+    tables = {
+        "streams": streams_table,
+        "settings": settings_table,
+        "assumptions": assumptions_table,
+        "targets": targets_table,
+    }
     for name in names:
         before, begin, rest = text.partition(f"<!-- {name}:begin -->")
         _, end, after = rest.partition(f"<!-- {name}:end -->")

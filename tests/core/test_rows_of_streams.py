@@ -69,3 +69,11 @@ def test_every_record_fits_its_schema(name: str, data: st.DataObject) -> None:
     for column in columns:
         source = type(stream).source_name(column)
         assert row[source] is None or record[column] is not None or extra.get(source) == row[source]
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_the_objects_in_a_list_have_properties(stream: AuditStream) -> None:
+    """target-snowflake looks for them, and fails on a list of objects that have none."""
+    for name, spec in stream.schema["properties"].items():
+        items = spec.get("items", {})
+        assert "object" not in items.get("type", ()) or items["properties"], name
