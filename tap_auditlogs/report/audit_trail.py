@@ -10,6 +10,7 @@ from tap_auditlogs.ocsf import schema
 from tap_auditlogs.report import charts, words
 from tap_auditlogs.report.charts import Point
 from tap_auditlogs.report.people import ACTOR, actors, addresses, working_hours
+from tap_auditlogs.report.sql import how_many
 from tap_auditlogs.report.subject import Data, Figure, Subject
 from tap_auditlogs.report.tables import StreamTable
 
@@ -69,7 +70,7 @@ def actions(scope: Scope) -> Iterator[Figure]:
     events = scope.database.tables[schema.NAME]
     if not events.has("vendor", "action", "target_type"):
         return
-    current, before = (sa.func.sum(sa.case((condition, 1), else_=0)) for condition in scope.period.eras(events.time))
+    current, before = map(how_many, scope.period.eras(events.time))
     per_action = (
         sa.select(
             events.c.vendor,
@@ -87,7 +88,7 @@ def actions(scope: Scope) -> Iterator[Figure]:
         sa.select(
             per_action,
             sa.func.count().over().label("kinds"),
-            sa.func.sum(per_action.c.events).over().label("total"),
+            sa.cast(sa.func.sum(per_action.c.events).over(), sa.BigInteger).label("total"),
         )
         .order_by(per_action.c.events.desc(), per_action.c.vendor, per_action.c.action, per_action.c.target_type)
         .limit(_SHOWN_ACTIONS)
@@ -113,7 +114,7 @@ def actions(scope: Scope) -> Iterator[Figure]:
         ),
         data=Data(
             ("Action", "Target type", "Vendor", "Events", "Events before"),
-            [(row.action, row.target_type, row.vendor, int(row.events), int(row.events_before)) for row in answer.rows],
+            [(row.action, row.target_type, row.vendor, row.events, row.events_before) for row in answer.rows],
             note=words.first_of(len(answer.rows), top.kinds),
         ),
         query=answer.query,

@@ -58,10 +58,8 @@ def build(database: Database, request: Request) -> str:
 
 def _sections(scope: Scope, extents: Mapping[str, Extent]) -> Iterator[Section]:
     for subject in subjects():
-        if scope.database.has(*subject.needs):
-            figures = [figure for draw in subject.figures for figure in draw(scope)]
-            if figures:
-                yield Section(subject.title, figures)
+        if figures := subject.show(scope):
+            yield Section(subject.title, figures)
     yield Section("Streams", list(show_streams(scope, extents)))
 
 

@@ -97,7 +97,7 @@ def bars_over_time(points: Sequence[Point], parts: Sequence[str], series: Mappin
                 width,
                 alt.Scale(domain=list(parts), paddingInner=0.15 if len(parts) <= _MOST_SEPARATE_BARS else 0),
             ),
-            y=alt.Y("value:Q", title=None, axis=_value_axis(_NUMBER)),
+            y=alt.Y("value:Q", title=None, axis=_value_axis(points)),
             color=_color(series, width),
             order=alt.Order("order:Q"),
         )
@@ -115,7 +115,7 @@ def lines_over_time(points: Sequence[Point], parts: Sequence[str], series: Mappi
         chart = alt.Chart(_data(rows)).mark_line(strokeWidth=1.5, invalid="break-paths-show-path-domains")
         chart = chart.encode(
             x=_time_axis(parts, width, alt.Scale(domain=list(parts))),
-            y=alt.Y("value:Q", title=None, axis=_value_axis(_NUMBER)),
+            y=alt.Y("value:Q", title=None, axis=_value_axis(points)),
             color=_color(series, width),
         )
         return _finish(chart, width, _HEIGHT)
@@ -137,7 +137,7 @@ def ranking(points: Sequence[Point], series: Mapping[str, str], *, as_share: boo
                 "value:Q",
                 title=None,
                 stack="zero",
-                axis=_value_axis(_SHARE if as_share else _NUMBER, grid=True, domain=False),
+                axis=_value_axis(points, label=_SHARE if as_share else _NUMBER, grid=True, domain=False),
             ),
             y=alt.Y(
                 "part:N",
@@ -197,7 +197,9 @@ def _time_axis(parts: Sequence[str], width: int, scale: alt.Scale) -> alt.X:
     return alt.X("part:O", title=None, scale=scale, axis=axis)
 
 
-def _value_axis(label: str, **options: t.Any) -> alt.Axis:
+def _value_axis(points: Sequence[Point], *, label: str = _NUMBER, **options: t.Any) -> alt.Axis:
+    if all(isinstance(point.value, int) for point in points):
+        options["tickMinStep"] = 1
     return alt.Axis(labelExpr=label, tickCount=5, **options)
 
 

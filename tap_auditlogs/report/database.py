@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.engine.reflection import ObjectKind
 
 from tap_auditlogs.report.errors import ReportError
 from tap_auditlogs.report.tables import Table
@@ -83,13 +85,12 @@ def connect(connection: sa.Connection, name: str, known: Mapping[str, StreamTabl
     inspector = sa.inspect(connection)
     try:
         present = {*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)}
-    except sa.exc.NoSuchTableError:  # raised for a schema that does not exist by some dialects
-        present = set()
-    tables = {
-        name: Table(stream, schema, {it["name"]: it["type"] for it in inspector.get_columns(name, schema=schema)})
-        for name, stream in known.items()
-        if name in present
-    }
+        names = [name for name in known if name in present]
+        found = inspector.get_multi_columns(schema=schema, filter_names=names, kind=ObjectKind.ANY) if names else {}
+    except sa.exc.NoSuchTableError:  # some dialects raise it for a schema that does not exist
+        found = {}
+    columns = {name: {it["name"]: it["type"] for it in listed} for (_, name), listed in found.items()}
+    tables = {name: Table(known[name], schema, columns[name]) for name in known if name in columns}
     if not tables:
         where = f"schema {schema}" if schema else "the default schema; name another with --schema"
         raise ReportError(f"{name}: there is no table of this tap's streams in {where}.")
@@ -120,5 +121,5 @@ def _create_engine(url: sa.URL) -> sa.Engine:
 
 def _name(url: sa.URL) -> str:
     """Describe a database without user, password and options."""
-    place = f"{url.host or ''}/{url.database or ''}" if url.host else url.database or ""
+    place = f"{url.host}/{url.database or ''}" if url.host else Path(url.database or "").name
     return f"{url.get_backend_name()} {place}".strip()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tap_auditlogs.ocsf import schema
 from tap_auditlogs.report import charts, words
 from tap_auditlogs.report.charts import Point
-from tap_auditlogs.report.sql import Epoch, Instant, Moment
+from tap_auditlogs.report.sql import Epoch, Instant, Moment, how_many
 from tap_auditlogs.report.subject import Data, Figure
 
 if t.TYPE_CHECKING:
@@ -45,18 +45,15 @@ def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElemen
     period = scope.period
     current, before = period.eras(events.time)
 
-    def total(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-        return sa.func.sum(sa.case((condition, 1), else_=0))
-
     each = (
         sa.select(
             events.c.vendor,
             identity.label("identity"),
             sa.func.max(name).label("shown_name"),
             sa.func.min(events.time).label("first_seen"),
-            total(current).label("events"),
-            total(before).label("events_before"),
-            total(sa.and_(current, _is_off_hours(period, events.time))).label("off_hours"),
+            how_many(current).label("events"),
+            how_many(before).label("events_before"),
+            how_many(sa.and_(current, _is_off_hours(period, events.time))).label("off_hours"),
         )
         .where(Instant(events.time) < Moment(period.until), identity.is_not(None))
         .group_by(events.c.vendor, "identity")
@@ -74,10 +71,10 @@ def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElemen
         place(each.c.first_seen.desc()).label("place_by_newness"),
         place(each.c.first_seen).label("appearance"),
         sa.case((is_new, 1), else_=0).label("is_new"),
-        total(each.c.events > 0).over().label("active"),
-        total(is_new).over().label("new"),
-        sa.func.sum(each.c.events).over().label("all_events"),
-        sa.func.sum(each.c.off_hours).over().label("all_off_hours"),
+        _count_over_all(each.c.events > 0).label("active"),
+        _count_over_all(is_new).label("new"),
+        sa.cast(sa.func.sum(each.c.events).over(), sa.BigInteger).label("all_events"),
+        sa.cast(sa.func.sum(each.c.off_hours).over(), sa.BigInteger).label("all_off_hours"),
     ).subquery("ranked")
     is_shown = sa.or_(
         ranked.c.place_by_events <= _SHOWN,
@@ -89,6 +86,10 @@ def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElemen
         .where(ranked.c.events > 0, is_shown)
         .order_by(ranked.c.place_by_events)
     )
+
+
+def _count_over_all(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.count(sa.case((condition, 1))).over()
 
 
 def actors(scope: Scope) -> Iterator[Figure]:
@@ -123,7 +124,7 @@ def _most_active(scope: Scope, answer: Answer, name: Callable[[sa.Row[t.Any]], s
         ),
         data=Data(
             ("Actor", "Vendor", "Events", "Events before", "Outside working hours"),
-            [(name(row), row.vendor, int(row.events), int(row.events_before), int(row.off_hours)) for row in rows],
+            [(name(row), row.vendor, row.events, row.events_before, row.off_hours) for row in rows],
             note=words.first_of(len(rows), top.active),
         ),
         query=answer.query,
@@ -144,7 +145,7 @@ def _outside_working_hours(answer: Answer, name: Callable[[sa.Row[t.Any]], str])
         sentence=f"{part} of what actors did was outside working hours ({WORKING_HOURS}).",
         data=Data(
             ("Actor", "Vendor", "Outside working hours", "Of their events"),
-            [(name(row), row.vendor, int(row.off_hours), words.share(row.off_hours, row.events)) for row in rows],
+            [(name(row), row.vendor, row.off_hours, words.share(row.off_hours, row.events)) for row in rows],
         ),
         query=answer.query,
     )
@@ -169,7 +170,7 @@ def _first_seen(scope: Scope, answer: Answer, noun: str, name: Callable[[sa.Row[
         ),
         data=Data(
             (noun.capitalize(), "Vendor", "First seen", "Events"),
-            [(name(row), row.vendor, scope.period.text(row.first_seconds), int(row.events)) for row in rows],
+            [(name(row), row.vendor, scope.period.text(row.first_seconds), row.events) for row in rows],
             note=words.first_of(len(rows), number),
         ),
         query=answer.query,

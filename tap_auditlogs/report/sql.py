@@ -47,6 +47,11 @@ class Moment(sa.ColumnElement[t.Any]):
         self.moment = moment
 
 
+def how_many(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    """Return the number of rows that meet a condition."""
+    return sa.func.count(sa.case((condition, 1)))
+
+
 @compiles(Instant)
 def _instant(element: Instant, compiler: SQLCompiler, **options: t.Any) -> str:
     return compiler.process(element.clauses, **options)

@@ -78,3 +78,10 @@ class Subject:
     title: str
     needs: Sequence[str]
     figures: Sequence[Callable[[Scope], Iterable[Figure]]]
+
+    def show(self, scope: Scope) -> list[Figure]:
+        """Return its figures; none without its tables or their times."""
+        tables = scope.database.tables
+        if not all(name in tables and tables[name].has_time for name in self.needs):
+            return []
+        return [figure for draw in self.figures for figure in draw(scope)]

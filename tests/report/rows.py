@@ -7,6 +7,7 @@ import random
 import typing as t
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import sqlalchemy as sa
 
 from tap_auditlogs.core.times import format_timestamp
@@ -76,6 +77,17 @@ def load_tables(url: str, tables: Mapping[str, Sequence[Row]], *, schema: str | 
             if rows:
                 connection.execute(table.insert(), [_adapt(row) for row in rows])
     engine.dispose()
+
+
+def load_into_duckdb(path: Path, scratch: Path, tables: Mapping[str, Sequence[Row]], schema: str = "main") -> None:
+    """Do the same for DuckDB, where it is much faster through files."""
+    write_jsonl(scratch, tables)
+    with duckdb.connect(path) as connection:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        for name, rows in tables.items():
+            columns = {key: str(_type(key, rows)).replace("DATETIME", "TIMESTAMP") for key in _columns(rows)}
+            source = f"read_json('{scratch / name}.jsonl', format = 'newline_delimited', columns = {columns})"
+            connection.execute(f"CREATE TABLE {schema}.{name} AS FROM {source}")
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:

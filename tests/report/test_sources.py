@@ -8,10 +8,9 @@ import typing as t
 
 import duckdb
 import pytest
-from click.testing import CliRunner
 
-from tap_auditlogs.report.command import main
-from tests.report.rows import Row, load_tables, request_rows, write_jsonl
+from tests.report.reports import make_page
+from tests.report.rows import Row, load_into_duckdb, load_tables, request_rows, write_jsonl
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +42,8 @@ def as_sqlite(folder: Path) -> tuple[str, str]:
 
 
 def as_duckdb(folder: Path) -> tuple[str, str]:
-    url = f"duckdb:///{folder}/warehouse.duckdb"
-    load_tables(url, TABLES, schema="audit")
-    return url, "audit"
+    load_into_duckdb(folder / "warehouse.duckdb", folder / "rows", TABLES, schema="audit")
+    return f"duckdb:///{folder}/warehouse.duckdb", "audit"
 
 
 def as_messages(_folder: Path) -> tuple[str, str]:
@@ -63,10 +61,3 @@ def test_every_source_gives_the_same_figures(load: Callable[[Path], tuple[str, s
     page = make_page(tmp_path, "--from", place, *schema, standard_input=extra)
     assert SENTENCE in page
     assert re.search(r"activation</bdi></th>\s*<td class=\"number\"><bdi>67</bdi></td>", page)
-
-
-def make_page(folder: Path, *arguments: str, standard_input: str = "") -> str:
-    output = folder / "page.html"
-    result = CliRunner().invoke(main, [*arguments, "--output", str(output)], input=standard_input)
-    assert result.exit_code == 0, result.output
-    return output.read_text(encoding="utf-8")

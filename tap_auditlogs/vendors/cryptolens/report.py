@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tap_auditlogs.report import charts, colors, words
 from tap_auditlogs.report.anonymity import mask_key
 from tap_auditlogs.report.charts import Point
+from tap_auditlogs.report.sql import how_many
 from tap_auditlogs.report.subject import Data, Figure, Subject
 from tap_auditlogs.report.tables import StreamTable
 
@@ -54,6 +55,8 @@ def outcomes(scope: Scope) -> Iterator[Figure]:
     )
     counts = {(outcome, is_current): requests for outcome, is_current, requests in answer.rows}
     total, total_before = (sum(n for (_, era), n in counts.items() if era == wanted) for wanted in (1, 0))
+    if not total:
+        return
     shown = [name for name in _COLORS if counts.get((name, 1))]
     failed, failed_before = counts.get((FAILURE, 1), 0), counts.get((FAILURE, 0), 0)
     comparison = ""
@@ -87,6 +90,8 @@ def requests_over_time(scope: Scope) -> Iterator[Figure]:
         .where(scope.period.contains(log.time))
         .group_by("bucket", "outcome")
     )
+    if not answer.rows:
+        return
     points = [Point(buckets.label(part), outcome, requests) for part, outcome, requests in answer.rows]
     failures = {point.part: point.value for point in points if point.series == FAILURE}
     worst = max(failures, key=lambda part: failures[part], default="")
@@ -116,6 +121,8 @@ def methods(scope: Scope) -> Iterator[Figure]:
         .where(scope.period.contains(log.time))
         .group_by("called", "outcome")
     )
+    if not answer.rows:
+        return
     counts = {(called, outcome): requests for called, outcome, requests in answer.rows}
     totals: dict[str, int] = {}
     for (called, _), requests in counts.items():
@@ -146,7 +153,7 @@ def failing_keys(scope: Scope) -> Iterator[Figure]:
     log = scope.database.tables[LOG]
     if not log.has("succeeded", "key"):
         return
-    failures = sa.func.sum(sa.case((sa.not_(log.c.succeeded), 1), else_=0))
+    failures = how_many(sa.not_(log.c.succeeded))
     per_key = (
         sa.select(log.c.key.label("license_key"), failures.label("failures"), sa.func.count().label("requests"))
         .where(scope.period.contains(log.time), log.c.key.is_not(None), log.c.key != "")

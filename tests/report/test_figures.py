@@ -1,0 +1,189 @@
+"""The figures are what counting the rows in Python gives."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.report.reports import as_duckdb, by_first, column, make_figures
+from tests.report.rows import END, all_tables, event_row, file_rows, hourly_rows, load_tables, request_rows
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from tap_auditlogs.report.subject import Figure
+    from tests.report.rows import Row
+
+# The clocks of Berlin are set back in the period, St. John's is half an hour off, Kolkata is so without summer time.
+ZONES: t.Final = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata")
+AUTUMN: t.Final = datetime(2026, 11, 10, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module", params=["duckdb", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("warehouse")
+    if request.param == "duckdb":
+        return as_duckdb(folder, TABLES)
+    load_tables(f"sqlite:///{folder}/warehouse.sqlite", TABLES)
+    return f"sqlite:///{folder}/warehouse.sqlite"
+
+
+TABLES: t.Final = all_tables()
+
+
+def moment_of(row: Row, name: str = "event_time") -> datetime:
+    return datetime.fromisoformat(row[name])
+
+
+def events_between(begin: datetime, end: datetime) -> list[Row]:
+    return [row for row in TABLES["audit_events"] if begin <= moment_of(row) < end]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_days_are_those_of_the_zone(url: str, zone: str) -> None:
+    figure = make_figures(url, end=AUTUMN, zone=zone)["events-vendors"]
+    expected: dict[str, Counter[str]] = {}
+    for row in events_between(AUTUMN - timedelta(days=30), AUTUMN):
+        day = moment_of(row).astimezone(ZoneInfo(zone)).date().isoformat()
+        expected.setdefault(day, Counter())[row["vendor"]] += 1
+    assert values_of(figure) == {day: dict(counts) for day, counts in expected.items()}
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_hours_of_the_week_are_those_of_the_zone(url: str, zone: str) -> None:
+    figures = make_figures(url, end=AUTUMN, zone=zone)
+    expected: dict[str, Counter[str]] = {}
+    off_hours = 0
+    rows = [row for row in events_between(AUTUMN - timedelta(days=30), AUTUMN) if row["actor_id"]]
+    for row in rows:
+        local = moment_of(row).astimezone(ZoneInfo(zone))
+        expected.setdefault(f"{local:%a}", Counter())[f"{local:%H}"] += 1
+        off_hours += local.weekday() > 4 or not 8 <= local.hour < 18
+    assert values_of(figures["events-hours"]) == {day: dict(counts) for day, counts in expected.items()}
+    assert sum(column(figures["events-off-hours"], "Outside working hours")) == off_hours
+    assert f"{100 * off_hours / len(rows):.1f} % of what actors did" in figures["events-off-hours"].sentence
+
+
+def test_the_hour_that_a_clock_shows_twice_is_two_hours(url: str) -> None:
+    end = datetime(2026, 10, 26, tzinfo=UTC)
+    figure = make_figures(url, end=end, length=timedelta(days=2), zone="Europe/Berlin")["cryptolens-requests"]
+    assert figure.title == "API requests per hour"
+    parts = [row[0] for row in figure.data.rows]
+    assert {"2026-10-25 02:00 CEST", "2026-10-25 02:00 CET"} <= set(parts)
+    assert [list(row[1:]).count(1) for row in figure.data.rows] == [1] * len(parts)
+
+
+def test_weeks_begin_on_monday(url: str) -> None:
+    figure = make_figures(url, length=timedelta(days=200))["cryptolens-requests"]
+    assert all(datetime.fromisoformat(str(row[0])).weekday() == 0 for row in figure.data.rows)
+    assert sum(sum(found.values()) for found in values_of(figure).values()) == len(TABLES["cryptolens_web_api_log"])
+
+
+def test_the_period_before_is_compared_where_it_is_loaded(url: str) -> None:
+    figures = make_figures(url)
+    now = len(events_between(END - timedelta(days=30), END))
+    before = len(events_between(END - timedelta(days=60), END - timedelta(days=30)))
+    change = f"{100 * abs(now - before) / before:.1f} % {'more' if now > before else 'less'}"
+    assert figures["events-vendors"].sentence.startswith(f"{now:,} events, {change} than in the period before;")
+    # The files of Index Exchange are 14 days old at most.
+    assert "period before" not in figures["index-exchange-impressions"].sentence
+
+
+def test_failures_by_action(url: str) -> None:
+    figure = make_figures(url)["events-failures"]
+    failed = Counter(
+        row["action"] for row in events_between(END - timedelta(days=30), END) if row["outcome"] == "failure"
+    )
+    assert {name: sum(column(figure, name)) for name in figure.data.columns[1:]} == failed
+    assert f"{failed['UserLoginFailed']} UserLoginFailed" in figure.sentence
+
+
+def test_actors_of_the_last_week_are_first_seen_in_it(url: str) -> None:
+    figure = make_figures(url, length=timedelta(days=7))["first-seen-actors"]
+    assert set(column(figure, "Actor")) == {"Alan Turing"}
+    assert set(column(figure, "Vendor")) == {"pigment", "xandr", "openx"}
+    first = min(moment_of(row) for row in TABLES["audit_events"] if row["actor_name"] == "Alan Turing")
+    assert min(column(figure, "First seen")) == f"{first:%Y-%m-%d %H:%M}"
+
+
+def test_methods_and_failing_keys(url: str) -> None:
+    figures = make_figures(url)
+    rows = [
+        row for row in TABLES["cryptolens_web_api_log"] if moment_of(row, "occurred_at") >= END - timedelta(days=30)
+    ]
+    failed = Counter(row["method"] for row in rows if row["succeeded"] is False)
+    methods = by_first(figures["cryptolens-methods"])
+    assert {name: row["Failed"] for name, row in methods.items() if row["Failed"]} == failed
+    assert {name: row["Requests"] for name, row in methods.items()} == Counter(row["method"] for row in rows)
+    keys = Counter(row["key"][:5] for row in rows if row["succeeded"] is False)
+    assert {str(row[0])[:5]: row[1] for row in figures["cryptolens-keys"].data.rows} == keys
+
+
+def test_sums_of_index_exchange_by_name(url: str) -> None:
+    figures = make_figures(url)
+    rows = TABLES["index_exchange_hourly"]
+    sites = by_first(figures["index-exchange-site"])
+    for number in range(4):
+        of_site = [row for row in rows if row["site_id"] == 200100 + number]
+        shown = sites[f"site{number}.example"]
+        assert shown["Impressions"] == sum(row["impressions"] for row in of_site)
+        assert shown["Gross revenue"] == pytest.approx(sum(row["gross_revenue"] for row in of_site), abs=0.01)
+    assert set(column(figures["index-exchange-partner"], "Partner")) == {"Publisher 0", "Publisher 1"}
+    assert set(column(figures["index-exchange-dsp"], "DSP")) == {f"Example DSP {number}" for number in range(4)}
+    assert "6 hours without a file" in figures["index-exchange-impressions"].sentence
+    assert figures["index-exchange-groups"].data.rows[0][:2] == ["184000", "200100"]
+
+
+def test_rows_of_replaced_files_do_not_count(tmp_path: Path) -> None:
+    current = list(hourly_rows(24))
+    surplus = [{**row, "group_key": "gone", "file_md5": "older"} for row in current]
+    tables = {"index_exchange_hourly": [*current, *surplus], "index_exchange_files": list(file_rows(24))}
+    figures = make_figures(as_duckdb(tmp_path, tables))
+    total = sum(row["impressions"] for row in current)
+    assert figures["index-exchange-impressions"].sentence.startswith(f"{total:,} impressions")
+    assert sum(column(figures["index-exchange-dsp"], "Impressions")) == total
+
+
+def test_equal_ids_of_two_accounts_keep_their_names(tmp_path: Path) -> None:
+    tables: dict[str, list[Row]] = {
+        "index_exchange_hourly": [{"account": it, **row} for it in ("one", "two") for row in hourly_rows(24)],
+        "index_exchange_sites": [
+            {"account": it, "site_id": 200100 + number, "site_name": f"{it}{number}"}
+            for it in ("one", "two")
+            for number in range(4)
+        ],
+    }
+    figure = make_figures(as_duckdb(tmp_path, tables))["index-exchange-site"]
+    assert sum(column(figure, "Impressions")) == 2 * sum(row["impressions"] for row in hourly_rows(24))
+
+
+def test_the_longest_time_without_rows(tmp_path: Path) -> None:
+    rows = list(request_rows([True] * 100))
+    del rows[40:52]
+    figure = make_figures(as_duckdb(tmp_path, {"cryptolens_web_api_log": rows}))["streams"]
+    row = by_first(figure)["cryptolens_web_api_log"]
+    assert row["Rows"] == 88
+    assert row["Longest time without rows"] == "12 hours"
+    assert row["From"] == f"{END - timedelta(hours=60):%Y-%m-%d %H:%M}"
+
+
+def test_a_stream_that_has_ended_has_a_gap_until_the_end(tmp_path: Path) -> None:
+    tables = {
+        "cryptolens_web_api_log": list(request_rows([True] * 10, end=END - timedelta(hours=30))),
+        "audit_events": [event_row(1, END - timedelta(minutes=5))],
+    }
+    figure = make_figures(as_duckdb(tmp_path, tables))["streams"]
+    assert by_first(figure)["cryptolens_web_api_log"]["Longest time without rows"] == "30 hours"
+
+
+def values_of(figure: Figure) -> dict[t.Any, dict[str, t.Any]]:
+    """The values of a figure over time, without zeros."""
+    return {
+        row[0]: found
+        for row in figure.data.rows
+        if (found := {name: it for name, it in zip(figure.data.columns[1:], row[1:], strict=True) if it})
+    }
