@@ -6,12 +6,13 @@ import hashlib
 
 import msgspec
 
-_encoder = msgspec.json.Encoder(order="deterministic", decimal_format="string")
+canonical_encoder = msgspec.json.Encoder(order="deterministic", decimal_format="string")
+"""Sorts keys and writes every digit of numbers."""
 
 
 def canonical_json(value: object) -> bytes:
-    """Return JSON with sorted keys and every digit of numbers."""
-    return _encoder.encode(value)
+    """Return the same JSON for equal values."""
+    return canonical_encoder.encode(value)
 
 
 def digest(value: object) -> bytes:

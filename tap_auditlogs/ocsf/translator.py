@@ -14,6 +14,7 @@ from operator import attrgetter
 
 import msgspec
 
+from tap_auditlogs.core.canonical import canonical_encoder, canonical_json
 from tap_auditlogs.core.http.response import decode_json
 from tap_auditlogs.core.record_message import RecordMessage
 from tap_auditlogs.core.rows import ACCOUNT
@@ -39,7 +40,6 @@ _VARIANTS: t.Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 """Maps a hex digit to itself with the two variant bits of a UUID set."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_canonical = msgspec.json.Encoder(order="deterministic", decimal_format="string")
 
 logger = logging.getLogger(__name__)
 
@@ -279,7 +279,7 @@ class Translator:
 def _uids(all_parts: Sequence[Sequence[str | None]]) -> list[str]:
     """Return UUIDs of version 5, five times as fast as `uuid.uuid5`."""
     sha1, variants = hashlib.sha1, _VARIANTS
-    names = _canonical.encode_lines(all_parts).split(b"\n")[:-1]
+    names = canonical_encoder.encode_lines(all_parts).split(b"\n")[:-1]
     digests = [sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest() for name in names]
     return [f"{it[:8]}-{it[8:12]}-5{it[13:16]}-{variants[it[16]]}{it[17:20]}-{it[20:32]}" for it in digests]
 
@@ -296,7 +296,7 @@ def _digest(content: bytes) -> str:
 
 def _digest_record(record: object, line: bytes) -> str:
     try:
-        return _digest(_canonical.encode(record))
+        return _digest(canonical_json(record))
     except RecursionError:
         return _digest(line)
 

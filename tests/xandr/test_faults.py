@@ -303,6 +303,7 @@ def test_details_that_are_all_refused_fail_their_stream_only(sandbox: Sandbox) -
 def test_what_is_broken_for_a_moment_is_read_again(
     sandbox: Sandbox, xandr: XandrSandbox, path: str, fault: dict[str, t.Any]
 ) -> None:
+    xandr.fill({"line-item": 3}, changes=2)
     sandbox.faults.add(Fault(path=path, times=2, **fault))
     run = sync(config(sandbox, services=SERVICES, max_concurrency=1))
     assert run.exit_code == 0, run.log
