@@ -9,12 +9,16 @@ from typing_extensions import override
 
 
 class FreeFormObjectType(th.ObjectType):
-    """An object of any shape: without `properties`, since flattening drops a column whose list of them is empty."""
+    """An object of any shape.
+
+    Without `properties`, since flattening drops a column whose list of them is empty; and without
+    `additionalProperties`, whose default is the same, but which a target that validates would check in every record.
+    """
 
     def __init__(self, *, nullable: bool | None = None) -> None:
-        super().__init__(additional_properties=True, nullable=nullable)
+        super().__init__(nullable=nullable)
 
     @property
     @override
     def type_dict(self) -> dict[str, t.Any]:
-        return {key: value for key, value in super().type_dict.items() if key != "properties"}
+        return {key: value for key, value in super().type_dict.items() if key == "type"}

@@ -84,7 +84,7 @@ class Bench:
         path = self.folder / "config.json"
         path.write_text(json.dumps(config))
         catalog = self.folder / "catalog.json"
-        catalog.write_text(json.dumps(_catalog_of(stream)))
+        catalog.write_text(json.dumps(catalog_of(stream, "index_exchange_files")))
         return [TAP, "--config", str(path), "--catalog", str(catalog)]
 
     def plain(self, batch: str | None = None) -> list[str]:
@@ -181,13 +181,14 @@ def _has_pyarrow(side: str) -> bool:
     return side != "parquet" or importlib.util.find_spec("pyarrow") is not None
 
 
-def _catalog_of(stream: str) -> dict[str, t.Any]:
+def catalog_of(*streams: str) -> dict[str, t.Any]:
+    """Return the catalog with these streams selected."""
     found = subprocess.run([TAP, "--discover"], check=True, capture_output=True)
     catalog: dict[str, t.Any] = json.loads(found.stdout)
     for entry in catalog["streams"]:
         for item in entry["metadata"]:
             if not item["breadcrumb"]:
-                item["metadata"]["selected"] = entry["stream"] in {stream, "index_exchange_files"}
+                item["metadata"]["selected"] = entry["stream"] in streams
     return catalog
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import typing as t
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 if t.TYPE_CHECKING:
@@ -13,12 +14,13 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
 
 
-def serve(ready: Connection, file: GeneratedFile) -> None:
+def serve(ready: Connection, file: GeneratedFile, hours: int = 1) -> None:
     """Serve until the process is ended.
 
     Args:
         ready: Told the port.
         file: The file.
+        hours: How many hours have it.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -30,13 +32,16 @@ def serve(ready: Connection, file: GeneratedFile) -> None:
                 with file.path.open("rb") as content:
                     self.connection.sendfile(content)
                 return
-            entry = {
-                "subscriptionID": 41,
-                "hour": file.hour.strftime("%Y-%m-%dT%H:00:00Z"),
-                "downloadURL": f"http://{self.headers['Host']}/file",
-                "md5sum": file.md5sum,
-            }
-            self._send_json({"data": [], "count": 1, "availableDownloads": [entry]})
+            entries = [
+                {
+                    "subscriptionID": 41,
+                    "hour": (file.hour - timedelta(hours=back)).strftime("%Y-%m-%dT%H:00:00Z"),
+                    "downloadURL": f"http://{self.headers['Host']}/file",
+                    "md5sum": file.md5sum,
+                }
+                for back in range(hours)
+            ]
+            self._send_json({"data": [], "count": hours, "availableDownloads": entries})
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))

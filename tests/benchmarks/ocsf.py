@@ -20,7 +20,7 @@ import typing as t
 from pathlib import Path
 
 from auditlogs_sandbox.server import Sandbox
-from tests.benchmarks.pigment_events import _serve
+from tests.benchmarks.pigment_events import serve
 from tests.benchmarks.processes import measure
 
 if t.TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main() -> None:
         with Sandbox(size=given.size) as sandbox:
             compare_cpu(folder, "all sandboxes", json.loads(json.dumps(sandbox.config)), given.runs)
         parent, child = multiprocessing.Pipe()
-        server = multiprocessing.Process(target=_serve, args=(child, given.events), daemon=True)
+        server = multiprocessing.Process(target=serve, args=(child, given.events), daemon=True)
         server.start()
         url = f"http://127.0.0.1:{parent.recv()}"
         compare_cpu(folder, "Pigment", {"pigment": {"api_key": "benchmark-key", "api_url": url}}, given.runs)

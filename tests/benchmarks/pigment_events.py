@@ -48,7 +48,7 @@ def main() -> None:
             write_script_csv(script_events(given.as_script, "benchmark-key", start, "2999-01-01"), output)
         return
     parent, child = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=_serve, args=(child, given.events), daemon=True)
+    server = multiprocessing.Process(target=serve, args=(child, given.events), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{parent.recv()}"
     with tempfile.TemporaryDirectory() as folder:
@@ -141,7 +141,7 @@ def make_event(number: int, newest: datetime) -> dict[str, t.Any]:
     }
 
 
-def _serve(ready: Connection, events: int) -> None:
+def serve(ready: Connection, events: int) -> None:
     newest = datetime.now(UTC) - timedelta(minutes=5)
     pages = []
     for start in range(0, events, PAGE):

@@ -77,3 +77,11 @@ def test_the_objects_in_a_list_have_properties(stream: AuditStream) -> None:
     for name, spec in stream.schema["properties"].items():
         items = spec.get("items", {})
         assert "object" not in items.get("type", ()) or items["properties"], name
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_an_object_of_any_shape_has_a_type_and_nothing_else(stream: AuditStream) -> None:
+    """Each keyword more is a check more in every record, in a target that validates."""
+    objects = [spec for spec in stream.schema["properties"].values() if "object" in spec["type"]]
+    assert objects
+    assert all(spec.keys() <= {"type", "description"} for spec in objects)

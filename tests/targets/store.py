@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import typing as t
 from contextlib import contextmanager
 
@@ -42,6 +43,7 @@ class Store:
 @contextmanager
 def serve_store() -> Iterator[Store]:
     """Serve an empty bucket that ends with the block."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line on standard error for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
