@@ -91,7 +91,7 @@ def compare(stream: AuditStream, rows: Sequence[Row], known_values: Mapping[str,
     for row in rows:
         for name, value in row.items():
             types.setdefault(public_name(name), Counter())[json_type(value)] += 1
-            if name in known_values and value is not None and value not in known_values[name]:
+            if name in known_values and isinstance(value, str | int) and value not in known_values[name]:
                 outside[name] += 1
         try:
             extra = stream.shaper.shape(row)[ADDITIONAL_PROPERTIES] or {}

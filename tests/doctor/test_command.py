@@ -197,9 +197,3 @@ def test_ctrl_c_ends_it_cleanly(sandbox: Sandbox, config: Path, tmp_path: Path, 
     assert "The examination was ended by SIG" in errors
     assert "Traceback" not in errors
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
-
-
-@pytest.mark.parametrize("module", ["rich", "tap_auditlogs.doctor"])
-def test_the_tap_loads_nothing_of_the_doctor(module: str) -> None:
-    code = f"import sys, tap_auditlogs.tap; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -40,7 +40,7 @@ def test_what_differs_from_the_schema_is_counted(stream: Visits) -> None:
     rows: list[dict[str, t.Any]] = [
         {"id": 1, "pageName": "home", "seenAt": None, "country": "SE", "color": "red"},
         {"id": 2, "pageName": {"a": 1}, "country": None, "color": "blue"},
-        {"id": "x", "pageName": "home"},
+        {"id": "x", "pageName": "home", "color": ["red"]},
         {"id": 4, "changes": [{"field": "a"}, {"field": {}}]},
     ]
     shape = compare(stream, rows, {"color": {"red"}})

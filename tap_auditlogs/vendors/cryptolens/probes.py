@@ -16,6 +16,7 @@ from tap_auditlogs.doctor.shapes import json_type
 from tap_auditlogs.doctor.vendor_doctor import Sample, VendorDoctor
 from tap_auditlogs.vendors.cryptolens.client import BadParametersError, with_lower_keys
 from tap_auditlogs.vendors.cryptolens.log_size import LogSize, Mark
+from tap_auditlogs.vendors.cryptolens.state_code import KNOWN_STATES
 from tap_auditlogs.vendors.cryptolens.streams import (
     HIGHEST_ID,
     Events,
@@ -27,7 +28,7 @@ from tap_auditlogs.vendors.cryptolens.streams import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from tap_auditlogs.core.errors import ApiError
     from tap_auditlogs.core.http import ApiResponse
@@ -53,6 +54,10 @@ class Probes(VendorDoctor):
         ends: The last page of each log that can be read backwards, newest first.
     """
 
+    enumerations: t.ClassVar[Mapping[str, Mapping[str, Collection[t.Any]]]] = {
+        WebApiLog.name: {"state": KNOWN_STATES},
+        ObjectLog.name: {"resourceType": range(_RESOURCE_TYPES + 1), "resourceAction": range(_RESOURCE_ACTIONS + 1)},
+    }
     reading_posts = ("/ai/GetWebAPILog", "/ai/GetEvents", "/ai/GetObjectLog")
 
     pages: dict[str, ApiResponse] = field(default_factory=dict)

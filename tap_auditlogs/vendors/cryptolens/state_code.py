@@ -17,6 +17,11 @@ METHODS: t.Final = {
 }
 _OUTCOMES: t.Final = {1: True, 2: False}
 
+# The fourth digit may be any.
+KNOWN_STATES: t.Final = frozenset(
+    method * 100 + outcome * 10 + detail for method in METHODS for outcome in _OUTCOMES for detail in range(10)
+)
+
 
 class StateCode(t.NamedTuple):
     """The parts of a state code; None where unknown."""
