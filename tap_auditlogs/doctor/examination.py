@@ -198,8 +198,10 @@ class Examination:
             return assumption.probe(self.doctor)
         except NotSentError as error:
             return not_observable(str(error))
-        except Exception as error:  # noqa: BLE001 - the next one is probed whatever it is
+        except TapError as error:
             return not_observable(f"the probe was not answered ({_kind(_direct(error))})")
+        except Exception as error:  # noqa: BLE001 - the next one is probed whatever it is
+            return not_observable(f"the answers are not what the probe expects ({type(error).__name__})")
 
     def _estimate(self) -> Iterator[Check]:
         try:

@@ -61,7 +61,7 @@ def show_conclusion(output: Console, examinations: t.Sequence[Examination]) -> N
 def _checks(examination: Examination) -> Table:
     table = _table(f"{examination.title}: checks", "Check", "Result", "Reason and next step")
     for check in examination.checks:
-        table.add_row(check.name, _marked(check.status), _text(_explained(check)))
+        table.add_row(_text(check.name), _marked(check.status), _text(_explained(check)))
     return table
 
 
@@ -82,7 +82,7 @@ def _assumptions(examination: Examination) -> Table:
 def _told(assumption: Assumption[t.Any], finding: Finding) -> str:
     lines = [assumption.sentence, f"{finding.reason[:1].upper()}{finding.reason[1:]}."]
     if finding.outcome is not Outcome.CONFIRMED:
-        lines.append(f"The tap: {assumption.consequence(finding.outcome)}")
+        lines.append(f"What the tap does: {assumption.consequence(finding.outcome)}.")
     if finding.outcome is Outcome.CONTRADICTED:
         lines.append("Next: attach the report to an issue.")
     return "\n".join(lines)
@@ -91,7 +91,9 @@ def _told(assumption: Assumption[t.Any], finding: Finding) -> str:
 def _estimates(examination: Examination) -> Table:
     table = _table(f"{examination.title}: estimate", "Stream", "First run", "Hourly run", "How")
     for estimate in examination.estimates:
-        table.add_row(estimate.stream, _load(estimate.first_run), _load(estimate.hourly_run), estimate.how)
+        table.add_row(
+            _text(estimate.stream), _load(estimate.first_run), _load(estimate.hourly_run), _text(estimate.how)
+        )
     first = total(estimate.first_run for estimate in examination.estimates)
     hourly = total(estimate.hourly_run for estimate in examination.estimates)
     table.add_section()
@@ -99,7 +101,7 @@ def _estimates(examination: Examination) -> Table:
         "all",
         f"{_load(first)}\n{_minutes(examination.minutes(first))}",
         f"{_load(hourly)}\n{_minutes(examination.minutes(hourly))}",
-        examination.doctor.pace.describe(),
+        _text(examination.doctor.pace.describe()),
     )
     return table
 

@@ -55,9 +55,7 @@ class Doctor(Probes):
             relied_on=f"{_WINDOW}:REACH",
             request="Events since 181 days ago",
             confirmed=Reading("refused", "never asks for more than 180 days less one hour"),
-            contradicted=Reading(
-                "accepted", "never asks for more than 180 days less one hour, which Pigment documents"
-            ),
+            contradicted=Reading("accepted", "never asks for more than 180 days less one hour"),
             unseen="no answer",
             probe=Probes.probe_beyond_retention,
         ),
@@ -109,7 +107,7 @@ class Doctor(Probes):
             sentence="`hasMoreEvents` is a boolean, and `nextEventsCursor` is there whenever it is true.",
             relied_on="tap_auditlogs.vendors.pigment.paginator:EventPaginator",
             request="The first three pages",
-            confirmed=Reading("so", "reads until `hasMoreEvents` is false"),
+            confirmed=Reading("a boolean, and a cursor whenever it is true", "reads until `hasMoreEvents` is false"),
             contradicted=Reading(
                 "another type, or no cursor",
                 "goes by the cursor if `hasMoreEvents` is missing, else stops with an error, and the bookmark stays",
@@ -123,7 +121,7 @@ class Doctor(Probes):
             relied_on=f"{_STREAMS}:AuditEvents",
             request="The first page",
             confirmed=Reading("times descend", "moves the bookmark only when all pages are read"),
-            contradicted=Reading("times ascend", "moves the bookmark only when all pages are read, whatever the order"),
+            contradicted=Reading("times ascend", "moves the bookmark only when all pages are read"),
             unseen="fewer than two times",
             probe=Probes.probe_order,
         ),
@@ -132,7 +130,7 @@ class Doctor(Probes):
             sentence="Every event has a unique `eventId`.",
             relied_on=f"{_STREAMS}:AuditEvents",
             request="The first page",
-            confirmed=Reading("so", "takes it as the key"),
+            confirmed=Reading("a text in every event, none twice", "takes it as the key"),
             contradicted=Reading("missing or repeated", "takes a hash of the event as the key where there is none"),
             unseen="there are no events",
             probe=Probes.probe_ids,
@@ -142,7 +140,7 @@ class Doctor(Probes):
             sentence="Times are ISO 8601 texts with a zone.",
             relied_on=f"{_STREAMS}:AuditEvents",
             request="The first page",
-            confirmed=Reading("so", "converts them to UTC"),
+            confirmed=Reading("texts with a zone", "converts them to UTC"),
             contradicted=Reading(
                 "another type, or no zone",
                 "takes a time without a zone as UTC; keeps anything else in `additional_properties`, emits the event "
@@ -156,7 +154,9 @@ class Doctor(Probes):
             sentence="`actor` and `context` are objects, and `actor.user.id` names the user.",
             relied_on="tap_auditlogs.vendors.pigment.ocsf:_read_actor",
             request="The first page; names of members only",
-            confirmed=Reading("so", "keeps them as sent; `audit_events` takes the user from them"),
+            confirmed=Reading(
+                "objects, with `user.id` in `actor`", "keeps them as sent; `audit_events` takes the user from them"
+            ),
             contradicted=Reading(
                 "another type, or no `id`",
                 "keeps them, in `additional_properties` if they are no objects; `audit_events` then names no user",
@@ -211,8 +211,8 @@ class Doctor(Probes):
             sentence="An import may have 480 MB.",
             relied_on="tap_auditlogs.vendors.pigment.target.settings:SETTINGS",
             request="Nothing: the doctor stores nothing",
-            confirmed=Reading("-", "`target-pigment` sends chunks of at most `max_chunk_megabytes`"),
-            contradicted=Reading("-", "`target-pigment` stops with the vendor's answer and keeps the CSV"),
+            confirmed=Reading("cannot be seen", "`target-pigment` sends chunks of at most `max_chunk_megabytes`"),
+            contradicted=Reading("cannot be seen", "`target-pigment` stops with the vendor's answer and keeps the CSV"),
             unseen="always",
             probe=Probes.probe_import,
         ),
