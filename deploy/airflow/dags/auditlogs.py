@@ -128,7 +128,7 @@ def load(vendor: str, **options: t.Any) -> OperatorPartial:
 with DAG(
     "auditlogs", schedule="@hourly", start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_runs=1
 ):
-    prepare = Prepare(task_id="prepare")
+    prepare = Prepare(task_id="prepare", retries=1)
     for name, accounts in ACCOUNTS.items():
         # One account's missing connection must not hold up the others.
         prepare >> load(name, trigger_rule="all_done").expand(account=accounts)
