@@ -18,7 +18,10 @@ if t.TYPE_CHECKING:
 
     from tests.airflow.rig import Rig
 
-pytestmark = pytest.mark.skipif("AUDITLOGS_AIRFLOW" not in os.environ, reason=".ci/run airflow makes its environment")
+pytestmark = [
+    pytest.mark.skipif("AUDITLOGS_AIRFLOW" not in os.environ, reason=".ci/run airflow makes its environment"),
+    pytest.mark.timeout(1800),  # a busy machine takes minutes for each of Airflow's commands
+]
 
 PIGMENT = Entry("pigment", "emea")
 LATE = Entry("pigment", "apac")

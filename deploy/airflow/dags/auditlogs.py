@@ -34,7 +34,9 @@ PIPELINE = "tap-auditlogs auditlogs-ocsf target-postgres"
 
 ACCOUNTS: dict[str, list[str]] = {}
 for entry in yaml.safe_load(Path(__file__).with_name("accounts.yml").read_text(encoding="utf-8")):
-    ACCOUNTS.setdefault(entry["vendor"], []).append(entry["account"])
+    if entry["account"] in ACCOUNTS.setdefault(entry["vendor"], []):
+        raise ValueError(f"accounts.yml names {entry} twice: two tasks would share a state")
+    ACCOUNTS[entry["vendor"]].append(entry["account"])
 
 
 def settings(vendor: str, account: str) -> dict[str, str]:
