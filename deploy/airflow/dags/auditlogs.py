@@ -58,7 +58,8 @@ class Meltano(BaseOperator):
     def run(self, script: str, variables: dict[str, str]) -> None:
         """Run a shell script in the project.
 
-        Runs of one extractor in the same `.meltano` would mix up their catalogs and states, so each has its own.
+        Runs of one extractor in the same `.meltano` would mix up their catalogs and states, so each has its own. Meltano
+        keeps its log there, too, since Airflow has the content.
         """
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         with TemporaryDirectory(prefix="meltano-") as folder:
@@ -66,6 +67,7 @@ class Meltano(BaseOperator):
                 **kept,
                 **variables,
                 "MELTANO_SYS_DIR_ROOT": folder,
+                "XDG_STATE_HOME": folder,
                 "PATH": os.pathsep.join((str(PROGRAMS), kept.get("PATH", os.defpath))),
             }
             result = self._process.run_command(
