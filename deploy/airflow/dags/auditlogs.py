@@ -58,8 +58,8 @@ class Meltano(BaseOperator):
     def run(self, script: str, variables: dict[str, str]) -> None:
         """Run a shell script in the project.
 
-        Runs of one extractor in the same `.meltano` would mix up their catalogs and states, so each has its own. The log
-        of Meltano itself goes there, too, since Airflow has its content.
+        Runs of one extractor in the same `.meltano` would mix up their catalogs and states, so each has its own folder.
+        Meltano's log goes there, too, since Airflow has its content.
         """
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         with TemporaryDirectory(prefix="meltano-") as folder:
