@@ -17,9 +17,10 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
 
 # What to wait where the vendor throttles without saying how long. Unknown; its window is thought to be a minute.
+# xandr-23
 DEFAULT_WAIT_SECONDS = 60.0
 
-# Likewise for a login: the window of its limit is five minutes; a public client waits this long.
+# Likewise for a login: the window of its limit is five minutes; a public client waits this long. xandr-24
 LOGIN_WAIT_SECONDS = 150.0
 
 _WHERE = "xandr"
@@ -53,7 +54,7 @@ def connect(settings: Settings, options: HttpOptions) -> HttpClient:
 
 
 def check_answer(response: ApiResponse) -> None:
-    """Raise what the vendor means as an error: it may come with HTTP 200.
+    """Raise what the vendor means as an error: it may come with HTTP 200 (xandr-04).
 
     Vendor page on API semantics: the classes of errors in `error_id`; `error_code` tells throttling apart.
 

@@ -11,15 +11,17 @@ from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.reader import Reader
-from tap_auditlogs.vendors.xandr.services import LOCAL_TIME_SERVICES, PARENTS, list_endpoint
+from tap_auditlogs.vendors.xandr.services import FALLBACK_PARENTS, LOCAL_TIME_SERVICES, PARENTS, list_endpoint
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_auditlogs.core.http import HttpClient
 
-_LARGEST_ZONE = timedelta(hours=24)
+    Parents: t.TypeAlias = Sequence[tuple[str, str]]
+
+LARGEST_ZONE = timedelta(hours=24)
 
 
 class Lister:
@@ -45,17 +47,28 @@ class Lister:
         """
         try:
             if service in PARENTS:
-                yield from self._list_by_parents(service, since, workers)
+                yield from self._list_by_parents(service, PARENTS[service], since, workers)
             else:
-                yield from self._list(service, {}, since)
+                yield from self._list_as_a_whole(service, since, workers)
         except NotUnderstoodError as error:
             raise UnsupportedTypeError(str(error), status=error.status) from error
 
-    def _list_by_parents(self, service: str, since: str | None, workers: Workers) -> Iterator[Listed]:
+    def _list_as_a_whole(self, service: str, since: str | None, workers: Workers) -> Iterator[Listed]:
+        try:
+            yield from self._list(service, {}, since)
+        except NotUnderstoodError:
+            if service not in FALLBACK_PARENTS:
+                raise
+            self._logger.info("%s: the vendor does not list them as a whole; asking each parent.", service)
+            yield from self._list_by_parents(service, FALLBACK_PARENTS[service], since, workers)
+
+    def _list_by_parents(
+        self, service: str, parents_of: Parents, since: str | None, workers: Workers
+    ) -> Iterator[Listed]:
         """Ask each parent. Every one: a child's change does not show at its parent."""
         refusal: RefusedError | None = None
         listed_any = False
-        for parameter, parent in PARENTS[service]:
+        for parameter, parent in parents_of:
             try:
                 parents = self._list(parent, {}, None)
             except RefusedError as error:  # a buyer has no publishers, a seller no advertisers
@@ -87,20 +100,27 @@ class Lister:
 
     def _list(self, service: str, scope: dict[str, int], since: str | None) -> list[Listed]:
         endpoint = list_endpoint(service)
-        params: dict[str, t.Any] = {"sort": endpoint.sort, **scope}
-        if endpoint.has_options:  # vendor pages on API semantics and best practices: they work with every other list
-            params["fields"] = f"id,{endpoint.modified}"
-            if since is not None and service not in LOCAL_TIME_SERVICES:
-                params["min_last_modified"] = write_time(parse_timestamp(since))
         return Reader(self._client, self._api_url, rows_key=endpoint.rows_key).read_all(
             endpoint.path,
-            params,
+            list_query(service, scope, since),
+            # Ids come as numbers and as texts: xandr-19
             take=lambda row: Listed(
                 listed_id(row, where=f"xandr: list of {service}"), _latest_change(row.get(endpoint.modified), service)
             ),
             key=lambda listed: listed.id,
             what=f"list of {service}",
         )
+
+
+def list_query(service: str, scope: Mapping[str, int], since: str | None = None) -> dict[str, t.Any]:
+    """Return the parameters of a list, without paging."""
+    endpoint = list_endpoint(service)
+    params: dict[str, t.Any] = {"sort": endpoint.sort, **scope}
+    if endpoint.has_options:  # vendor pages on API semantics and best practices: they work with every other list
+        params["fields"] = f"id,{endpoint.modified}"
+        if since is not None and service not in LOCAL_TIME_SERVICES:
+            params["min_last_modified"] = write_time(parse_timestamp(since))
+    return params
 
 
 def write_time(moment: datetime) -> str:
@@ -115,4 +135,4 @@ def _latest_change(last_modified: object, service: str) -> datetime | None:
         moment = parse_timestamp(t.cast("str", last_modified))
     except (TypeError, ValueError):
         return None
-    return moment + _LARGEST_ZONE if service in LOCAL_TIME_SERVICES else moment
+    return moment + LARGEST_ZONE if service in LOCAL_TIME_SERVICES else moment

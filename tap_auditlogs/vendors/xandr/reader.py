@@ -52,7 +52,7 @@ class Reader(OffsetReader):
 def rows_of(response: ApiResponse, rows_key: str | None, what: str) -> list[Row]:
     """Take the rows out of an answer.
 
-    A single one may be an object under the singular key instead of a list (public clients).
+    A single one may be an object under the singular key instead of a list (public clients). xandr-18
 
     Raises:
         ProtocolError: If the answer holds no list of rows.
@@ -68,6 +68,7 @@ def rows_of(response: ApiResponse, rows_key: str | None, what: str) -> list[Row]
 
 
 def _rows_key(envelope: Mapping[str, t.Any]) -> str:
+    # xandr-20
     debug_info = envelope.get("dbg_info")
     term = debug_info.get("output_term") if isinstance(debug_info, dict) else None
     if isinstance(term, str) and term in envelope:

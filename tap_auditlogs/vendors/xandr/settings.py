@@ -58,13 +58,13 @@ SETTINGS = th.PropertiesList(
         examples=[{"line-item": [13984849]}],
     ),
     th.Property(
-        "lookback_hours",
+        "lookback_hours",  # xandr-21
         th.NumberType(minimum=0),
         default=1,
         title="Look-back in hours",
         description="How far successive runs overlap: a change may be logged this much late.",
     ),
-    FULL_SCAN_SETTING,
+    FULL_SCAN_SETTING,  # xandr-13: a change that did not move `last_modified` is found by the full scan
     th.Property(
         "max_concurrency",
         th.IntegerType(minimum=1, maximum=MOST_IN_FLIGHT),
@@ -73,7 +73,7 @@ SETTINGS = th.PropertiesList(
         description=f"How many requests may be under way at once; the vendor takes at most {MOST_IN_FLIGHT}.",
     ),
     th.Property(
-        "requests_per_minute",
+        "requests_per_minute",  # xandr-22
         th.IntegerType(minimum=1),
         default=100,
         title="Requests per minute",

@@ -25,7 +25,7 @@ from tap_auditlogs.core.sweep import (
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
-from tap_auditlogs.vendors.xandr.listing import Lister, write_time
+from tap_auditlogs.vendors.xandr.listing import LARGEST_ZONE, Lister, write_time
 from tap_auditlogs.vendors.xandr.reader import Reader, rows_of
 from tap_auditlogs.vendors.xandr.rows import RowCleaner, fingerprint, is_fingerprint
 from tap_auditlogs.vendors.xandr.settings import FILTERS
@@ -35,7 +35,11 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
 
+    from tap_auditlogs.core.http import ApiResponse
     from tap_auditlogs.core.sweep import Row
+
+LOG_KEY: t.Final = "change_logs"
+DETAILS_KEY: t.Final = "change_log_details"
 
 _KEY_PROPERTIES = (
     th.Property(
@@ -51,7 +55,7 @@ _KEY_PROPERTIES = (
         required=True,
         description="The transaction; several objects may share it. A hash of the row should the vendor send none.",
     ),
-    th.Property("created_on", th.DateTimeType, description="When the change was made."),
+    th.Property("created_on", th.DateTimeType, description="When the change was made."),  # xandr-07: UTC
 )
 
 
@@ -121,10 +125,10 @@ class ChangeLog(TransactionStream, SweepStream):
         """Turn an object's transactions into parts of its history, of which the details are still to come."""
         try:
             transactions = log.result()
-        except RefusedError:
+        except RefusedError:  # xandr-03
             yield _known(ObjectHistory(query.object_id, outcomes=dict.fromkeys(query.streams, Outcome.REFUSED)))
             return
-        except NotUnderstoodError:
+        except NotUnderstoodError:  # xandr-02
             yield _known(ObjectHistory(query.object_id, outcomes=dict.fromkeys(query.streams, Outcome.UNKNOWN)))
             return
         except Exception as error:  # noqa: BLE001 - the sweep decides whether only this object fails
@@ -158,16 +162,24 @@ class ChangeLog(TransactionStream, SweepStream):
         return [self.shaper.shape(row) for row in cleaned]
 
     def _log_query(self, service: str, query: ObjectQuery) -> dict[str, t.Any]:
-        """Ask from a second before to a second after what is wanted: whether the bounds are inclusive is unknown."""
         until = max(each.sweep.started for each in query.sweeps)
+        return self.log_query(service, query.object_id, query.since, until)
+
+    def log_query(self, service: str, object_id: int, since: str | None, until: str) -> dict[str, t.Any]:
+        """Return the parameters of the change log of an object, without paging.
+
+        Asks for a day more on both sides than is wanted: whether the bounds are inclusive, and of which time zone, is
+        unknown. What was not wanted is left out later.
+        """
         params: dict[str, t.Any] = {
             "service": service,
-            "resource_id": query.object_id,
-            "sort": "created_on.asc",
-            "max_timestamp": _seconds(until, timedelta(seconds=1)),
+            "resource_id": object_id,
+            "sort": "created_on.asc",  # xandr-08: nothing relies on it
+            "max_timestamp": _seconds(until, LARGEST_ZONE),  # xandr-05, xandr-06
         }
-        if query.since is not None:
-            params["min_timestamp"] = _seconds(query.since, timedelta(seconds=-1))
+        # One from before what the vendor keeps need not be said, and may be refused. xandr-17
+        if since is not None and parse_timestamp(since) > self.connection.client.server_time() - self.retention:
+            params["min_timestamp"] = _seconds(since, -LARGEST_ZONE)
         if fields := self.settings["additional_fields"]:
             params["additional_fields"] = ",".join(fields)
         return params | {name: str(self.settings[name]).lower() for name in FILTERS if name in self.settings}
@@ -178,7 +190,7 @@ class ChangeLog(TransactionStream, SweepStream):
             return ObjectHistory(resource_id, complete=False)
         try:
             records = detail.read(self._reader, service, resource_id, transaction["transaction_id"])
-        except (RefusedError, NotUnderstoodError):
+        except (RefusedError, NotUnderstoodError):  # xandr-11
             return ObjectHistory(resource_id, outcomes={stream: Outcome.REFUSED}, complete=False)
         except Exception as error:  # noqa: BLE001 - the sweep decides whether only this object fails
             return ObjectHistory(resource_id, errors={stream: error}, complete=False)
@@ -189,7 +201,7 @@ class ChangeLog(TransactionStream, SweepStream):
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.connection.client, self.settings["api_url"], rows_key="change_logs")
+        return Reader(self.connection.client, self.settings["api_url"], rows_key=LOG_KEY)
 
     @property
     def _details(self) -> dict[str, ChangeLogDetail]:
@@ -245,20 +257,27 @@ class ChangeLogDetail(TransactionStream, ChildStream):
         ADDITIONAL_PROPERTIES_PROPERTY,
     ).to_dict()
 
-    def read(self, reader: Reader, service: str, resource_id: int, transaction_id: str) -> list[Record]:
-        """Read the details of a transaction; none if the vendor has none."""
-        what = f"details of {service} {resource_id}"
-        if is_fingerprint(transaction_id):
-            msg = "the change log has a transaction without `transaction_id`, so that its details cannot be asked for"
-            raise ProtocolError(msg, where=f"xandr: {what}")
-        query = {
+    def detail_query(self, service: str, resource_id: int, transaction_id: str) -> dict[str, t.Any]:
+        """Return the parameters of the details of a transaction."""
+        return {
             "service": service,
             "resource_id": resource_id,
             "transaction_id": transaction_id,
             # Against the transaction before, which does not change any more. The default compares with the next one.
             "previous_object": "true",
         }
-        rows = rows_of(reader.send(self.path, query, what=what), "change_log_details", what)
+
+    def read(self, reader: Reader, service: str, resource_id: int, transaction_id: str) -> list[Record]:
+        """Read the details of a transaction; none if the vendor has none."""
+        what = f"details of {service} {resource_id}"
+        if is_fingerprint(transaction_id):
+            msg = "the change log has a transaction without `transaction_id`, so that its details cannot be asked for"
+            raise ProtocolError(msg, where=f"xandr: {what}")
+        response = self._send(reader, self.detail_query(service, resource_id, transaction_id), what)
+        rows = rows_of(response, DETAILS_KEY, what)
+        if rows and not any(str(row.get("resource_id") or resource_id) == str(resource_id) for row in rows):  # xandr-12
+            msg = "the details of the transaction are those of other objects only"
+            raise ProtocolError(msg, where=f"xandr: {what}", answer=response.describe())
         return [
             self.shaper.shape(
                 self.cleaner.clean(row, service=service, resource_id=resource_id, transaction_id=transaction_id)
@@ -266,8 +285,15 @@ class ChangeLogDetail(TransactionStream, ChildStream):
             for row in rows
         ]
 
+    def _send(self, reader: Reader, query: dict[str, t.Any], what: str) -> ApiResponse:
+        try:
+            return reader.send(self.path, query, what=what)
+        except NotUnderstoodError:  # xandr-10: the vendor's table has the object, its sample has not
+            return reader.send(self.path, {**query, "resource_id": None}, what=what)
+
 
 def _identity(row: Row) -> str:
+    # xandr-09: a text, other than the vendor's table says
     identifier = row.get("transaction_id")
     return identifier if isinstance(identifier, str) and identifier else fingerprint(row)
 

@@ -179,6 +179,8 @@ class XandrSandbox(MeteredSandbox):
         self.login.check(request)
         if self.throttle is not None and (refusal := self.throttle.refuse()):
             return refusal
+        if path == "user":
+            return self.login.user()
         if path == "change-log":
             return self.change_log.answer(request)
         if path == "change-log-detail":

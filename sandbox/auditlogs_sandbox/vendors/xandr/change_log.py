@@ -49,6 +49,16 @@ class ChangeLog:
         unreadable_services: Services whose log the user may not read.
         missing_object: What the log of an object that does not exist or is deleted is; other services have been
             recorded to say `not_found`, the change log has not.
+        unsupported: Services that the log does not know, besides those that it never knows; no list of them is public.
+        unsupported_answer: What the log of such a service is.
+        bounds_zone: How far the zone in which the bounds are understood is ahead of UTC.
+        ignores_bounds: Whether the bounds have no effect.
+        ignores_order: Whether the newest always come first.
+        refuses_old_bounds: Whether a bound from before what is kept is an error.
+        details_by_object: Whether `resource_id` restricts details, is ignored, or refused; the vendor's page shows
+            requests with and without it.
+        details_of_one: Whether the details of a transaction of several objects show one of them.
+        unknown_transaction: What the details of an unknown transaction are.
     """
 
     def __init__(self, transactions: Transactions) -> None:
@@ -58,6 +68,15 @@ class ChangeLog:
         self.unreadable: set[tuple[str, int]] = set()
         self.unreadable_services: set[str] = set()
         self.missing_object: t.Literal["not_found", "status_422", "empty"] = "not_found"
+        self.unsupported: set[str] = set()
+        self.unsupported_answer: t.Literal["syntax", "unauth", "empty"] = "syntax"
+        self.bounds_zone = timedelta()
+        self.ignores_bounds = False
+        self.ignores_order = False
+        self.refuses_old_bounds = False
+        self.details_by_object: t.Literal["taken", "ignored", "refused"] = "taken"
+        self.details_of_one = False
+        self.unknown_transaction: t.Literal["empty", "not_found", "syntax"] = "empty"
 
     def visible(self, item: TrackedObject) -> list[Transaction]:
         """Return what is still kept of an object's log."""
@@ -68,7 +87,7 @@ class ChangeLog:
         """Return everything that a user can read who lists the objects first."""
         catalogue = self.transactions.objects.catalogue
         for kind in catalogue.kinds:
-            if SERVICES[kind].logged and kind not in self.unreadable_services:
+            if self._knows(kind) and kind not in self.unreadable_services:
                 for item in catalogue.live(kind):
                     if (kind, item.id) not in self.unreadable:
                         yield from self.visible(item)
@@ -83,7 +102,7 @@ class ChangeLog:
         service = self._service(sent)
         additional = _additional_fields(sent)
         begin, count = sent.slice()
-        found = self._select(self._object(service, sent), sent)
+        found = self._select(self._object(service, sent), sent) if self._knows(service) else []
         rows = [self.transactions.row(change, additional) for change in found[begin : begin + count]]
         # No `dbg_info`: the vendor's samples of these two services have none.
         return success(
@@ -102,12 +121,22 @@ class ChangeLog:
         transaction_id = sent.required("transaction_id")
         previous = sent.flag("previous_object")
         resource = sent.number("resource_id", 0)
+        if self.details_by_object == "refused" and resource:
+            raise syntax_error("unknown parameter resource_id")
+        if self.details_by_object == "ignored":
+            resource = 0
         rows: list[Row] = []
         for change in self.transactions.find(service, transaction_id):
             if (service, change.item.id) in self.unreadable:
                 raise RefusedError("UNAUTH", "User is not permitted to read this object")
             if resource in {0, change.item.id} and transaction_id not in self.transactions.without_details:
                 rows.append(self.transactions.detail(change, previous_object=previous))
+        if self.details_of_one:
+            del rows[1:]
+        if not rows and self.unknown_transaction != "empty":
+            raise (
+                NotFoundError("transaction", 0) if self.unknown_transaction == "not_found" else syntax_error("unknown")
+            )
         return success(
             {"change_log_details": rows, "start_element": 0, "num_elements": len(rows), "count": len(rows)},
             escaped=bool(rows) and rows[0]["resource_id"] % 2 == 0,
@@ -115,11 +144,16 @@ class ChangeLog:
 
     def _service(self, sent: Parameters) -> str:
         service = sent.required("service")
-        if service not in SERVICES or not SERVICES[service].logged:
+        if not self._knows(service) and self.unsupported_answer == "syntax":
             raise syntax_error(f"service {service} is not supported")
+        if not self._knows(service) and self.unsupported_answer == "unauth":
+            raise RefusedError("UNAUTH", "User is not permitted to read this service")
         if service in self.unreadable_services:
             raise RefusedError("UNAUTH", "User is not permitted to read this service")
         return service
+
+    def _knows(self, service: str) -> bool:
+        return service in SERVICES and SERVICES[service].logged and service not in self.unsupported
 
     def _object(self, service: str, sent: Parameters) -> TrackedObject | None:
         sent.required("resource_id")
@@ -140,7 +174,7 @@ class ChangeLog:
         if order not in {"created_on.asc", _DESCENDING}:
             raise syntax_error("sort must be created_on.asc or created_on.desc")
         edge = 0 if self.bounds == "inclusive" else 1
-        after, before = sent.moment("min_timestamp"), sent.moment("max_timestamp")
+        after, before = self._bound(sent, "min_timestamp"), self._bound(sent, "max_timestamp")
         with_changes = sent.flag("transactions_with_changes")
         by_admin, by_plugin = sent.flag("modified_by_admin"), sent.flag("modified_by_plugin")
         found = [
@@ -152,7 +186,16 @@ class ChangeLog:
             and (not by_plugin or is_by_plugin(change))
             and (not with_changes or self.transactions.has_changes(change))
         ]
-        return found[::-1] if order == _DESCENDING else found
+        return found[::-1] if order == _DESCENDING or self.ignores_order else found
+
+    def _bound(self, sent: Parameters, name: str) -> int | None:
+        moment = sent.moment(name)
+        if moment is None or self.ignores_bounds:
+            return None
+        kept_since = self.transactions.objects.catalogue.now() - self.retention.total_seconds()
+        if self.refuses_old_bounds and moment < kept_since:
+            raise syntax_error(f"{name} is too long ago")
+        return moment - int(self.bounds_zone.total_seconds())
 
 
 def _additional_fields(sent: Parameters) -> set[str]:

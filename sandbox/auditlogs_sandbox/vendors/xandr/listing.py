@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing as t
 
-from auditlogs_sandbox.vendors.xandr.objects import shown_modified
 from auditlogs_sandbox.vendors.xandr.replies import NotFoundError, Parameters, RefusedError, success, syntax_error
 from auditlogs_sandbox.vendors.xandr.services import SERVICES, UNIVERSAL_PIXEL
 
@@ -37,6 +36,10 @@ class Listing:
         unreadable_parents: Objects, as service and id, whose children the user may not list.
         min_id_inclusive: Whether `min_id` belongs to what it bounds; no page tells.
         single_as_object: Whether one result comes as an object under the singular key, as public clients expect.
+        scopes_optional: Whether every list can be asked for as a whole.
+        scopes_required: Whether every list that can be scoped must be.
+        other_list: Whether answers have another list besides, and nothing that tells which is which.
+        id_prefix: Before each id, which is a text then.
     """
 
     def __init__(self, objects: Objects) -> None:
@@ -45,6 +48,10 @@ class Listing:
         self.unreadable_parents: set[tuple[str, int]] = set()
         self.min_id_inclusive = True
         self.single_as_object = True
+        self.scopes_optional = False
+        self.scopes_required = False
+        self.other_list = False
+        self.id_prefix = ""
 
     def answer(self, service: Service, request: Request) -> Response:
         """Return the list of a service.
@@ -89,7 +96,9 @@ class Listing:
             "num_elements": count,
             term: rows[0] if single else rows,
         }
-        if service.has_debug_info:
+        if self.other_list:
+            content["facets"] = []
+        elif service.has_debug_info:
             content["dbg_info"] = {"warnings": [], "version": "1.18.2024", "output_term": term}
         return success(content, escaped=bool(begin))
 
@@ -105,6 +114,8 @@ class Listing:
 
     def _row(self, item: TrackedObject, names: set[str] | None) -> Row:
         row = self.objects.listed(item)
+        if self.id_prefix:
+            row["id"] = f"{self.id_prefix}{row['id']}"
         if names is None:
             return row
         if unknown := names - row.keys():
@@ -113,7 +124,8 @@ class Listing:
 
     def _select(self, service: Service, sent: Parameters) -> list[TrackedObject]:
         scopes = [name for name in sorted(service.scopes) if name in sent]
-        if service.scope_required and not scopes:
+        required = self.scopes_required or service.scope_required
+        if required and service.scopes and not scopes and not self.scopes_optional:
             raise syntax_error(f"{service.name} needs {' or '.join(sorted(service.scopes))}")
         ids = sent.numbers("id")
         least = sent.number("min_id", 0) + (0 if self.min_id_inclusive else 1)
@@ -130,7 +142,7 @@ class Listing:
             for item in self._candidates(service, wanted)
             if (ids is None or item.id in ids)
             and ("min_id" not in sent or item.id >= least)
-            and (since is None or shown_modified(item) >= since)
+            and (since is None or self.objects.shown_modified(item) >= since)
         ]
         return sorted(found, key=_SORT_KEYS[field], reverse=direction == "desc")
 

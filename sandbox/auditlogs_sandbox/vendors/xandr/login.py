@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.world import World
 
 _HEX: t.Final = "0123456789abcdef"
+_USER_ID: t.Final = 206_220
+_MEMBER_ID: t.Final = 364
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Login:
         window: See `limit`.
         idle_end: How long after its latest use a token ends (vendor page: 2 hours).
         hard_end: How long after its creation a token ends whatever its use (vendor page: 24 hours).
+        user_type: The user's type; no page has more than these.
+        password_expires: When the password expires, if ever; the user service tells it.
         account: Whether the password is expired or the user disabled.
         successes: How many authentications have succeeded.
         tokens: Every token handed out, oldest first.
@@ -50,6 +54,8 @@ class Login:
         self.window = timedelta(minutes=5)
         self.idle_end = timedelta(hours=2)
         self.hard_end = timedelta(hours=24)
+        self.user_type: t.Literal["member", "advertiser", "member_advertiser"] = "member"
+        self.password_expires: datetime | None = world.base + timedelta(days=60)
         self.account: t.Literal["active", "password_expired", "disabled"] = "active"
         self.successes = 0
         self.tokens: list[str] = []
@@ -83,6 +89,18 @@ class Login:
         self.tokens.append(token)
         self._sessions[token] = _Session(now, now)
         return success({"token": token, "dbg_info": {"warnings": [], "version": "1.18.2024"}})
+
+    def user(self) -> Response:
+        """Respond to `/user?current`."""
+        expires = None if self.password_expires is None else self.password_expires.strftime("%Y-%m-%d %H:%M:%S")
+        user = {
+            "id": _USER_ID,
+            "username": self.username,
+            "user_type": self.user_type,
+            "entity_id": _MEMBER_ID,
+            "password_expires_on": expires,
+        }
+        return success({"user": user, "count": 1})
 
     def check(self, request: Request) -> None:
         """Accept a request by its token, which extends the token's life.

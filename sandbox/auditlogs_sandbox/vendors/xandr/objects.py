@@ -6,7 +6,7 @@ Everything about a change follows from the object and the number of the change, 
 from __future__ import annotations
 
 import typing as t
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from auditlogs_sandbox.vendors.xandr.replies import write_time
 from auditlogs_sandbox.vendors.xandr.services import SERVICES
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.histories import Catalogue, TrackedObject
     from auditlogs_sandbox.vendor import Row
 
-LOCAL_ZONE: t.Final = timezone(timedelta(hours=-5))
+LOCAL_ZONE: t.Final = timedelta(hours=-5)
 """EST without its summer time: needs no time zone database, and is as wrong a zone as any other."""
 
 
@@ -53,10 +53,12 @@ class Objects:
 
     Attributes:
         catalogue: The objects and when they changed.
+        local_zone: How far the zone of the services with local time is ahead of UTC.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
+        self.local_zone = LOCAL_ZONE
 
     def parents(self, item: TrackedObject) -> dict[str, int | None]:
         """Return the ids of an object's parents."""
@@ -82,14 +84,12 @@ class Objects:
             row["id"] = str(item.id)
         return {**row, "last_modified": self.last_modified(item)}
 
-    @staticmethod
-    def last_modified(item: TrackedObject) -> str:
+    def last_modified(self, item: TrackedObject) -> str:
         """Return when an object says that it was modified, in the zone of its service."""
-        return write_time(shown_modified(item))
+        return write_time(self.shown_modified(item))
 
-
-def shown_modified(item: TrackedObject) -> int:
-    """Return when an object says that it was modified."""
-    if SERVICES[item.kind].local_time:
-        return item.modified + int(LOCAL_ZONE.utcoffset(None).total_seconds())
-    return item.modified
+    def shown_modified(self, item: TrackedObject) -> int:
+        """Return when an object says that it was modified."""
+        if SERVICES[item.kind].local_time:
+            return item.modified + int(self.local_zone.total_seconds())
+        return item.modified

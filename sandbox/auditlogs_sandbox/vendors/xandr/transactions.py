@@ -6,6 +6,7 @@ import hashlib
 import json
 import typing as t
 import uuid
+from datetime import timedelta
 
 from auditlogs_sandbox.vendors.xandr.replies import write_time
 from auditlogs_sandbox.vendors.xandr.services import SERVICES
@@ -49,11 +50,17 @@ class Transactions:
         objects: The objects.
         session_ids: The API tokens of the acting users, which the details tell.
         without_details: Transactions, by their id, for which there are no details.
+        zone: How far the zone of `created_on` is ahead of UTC.
+        unix_times: Whether `created_on` is a number.
+        integer_ids: Whether ids are numbers, as the vendor's table says, other than its samples.
     """
 
     def __init__(self, world: World, objects: Objects) -> None:
         self.objects = objects
         self.without_details: set[str] = set()
+        self.zone = timedelta()
+        self.unix_times = False
+        self.integer_ids = False
         self._people = world.people("xandr")
         self.session_ids = [
             f"authn:{_FIRST_USER_ID + place}:{world.secret('xandr', person.id, length=13, alphabet=_HEX)}:ams3"
@@ -96,23 +103,30 @@ class Transactions:
                     yield Transaction(item, number, item.moments()[number])
             return
         try:
-            content = uuid.UUID(transaction_id).bytes
-        except ValueError:
+            place = int(transaction_id).to_bytes(7, "big") if self.integer_ids else uuid.UUID(transaction_id).bytes[-7:]
+        except (ValueError, OverflowError):
             return
-        place = content[-7:]
         item = self.objects.catalogue.by_number(service, int.from_bytes(place[1:5], "big"))
         number = int.from_bytes(place[5:], "big")
         if item is None or number >= item.changes:
             return
         change = Transaction(item, number, item.moments()[number])
-        if self.id_of(change) == transaction_id:
+        if str(self._shown_id(change)) == transaction_id:
             yield change
+
+    def _shown_id(self, change: Transaction) -> str | int:
+        text = self.id_of(change)
+        return int.from_bytes(uuid.UUID(text).bytes[-7:], "big") if self.integer_ids else text
+
+    def _shown_time(self, change: Transaction) -> str | int:
+        moment = change.moment + int(self.zone.total_seconds())
+        return moment if self.unix_times else write_time(moment)
 
     def row(self, change: Transaction, additional_fields: Collection[str]) -> Row:
         """Return the row of the change log."""
         row: Row = {
-            "transaction_id": self.id_of(change),
-            "created_on": write_time(change.moment),
+            "transaction_id": self._shown_id(change),
+            "created_on": self._shown_time(change),
             "resource_id": change.item.id,
         }
         if "user_id" in additional_fields:
@@ -125,11 +139,11 @@ class Transactions:
 
     def detail(self, change: Transaction, *, previous_object: bool) -> Row:
         """Return the details of a transaction against the one before it or, without `previous_object`, after it."""
-        item, number, moment = change
+        item, number, _ = change
         changes = self._changes(item, number if previous_object else number + 1)
         actor = self._actor(change)
         detail: Row = {
-            "transaction_id": self.id_of(change),
+            "transaction_id": self._shown_id(change),
             "member_id": MEMBER_ID,
             "raw_json": json.dumps({item.kind: self._before(item, number)}),
             "plugin_id": _PLUGIN_IDS[3] if is_by_plugin(change) else _PLUGIN_IDS[number % 3],
@@ -140,7 +154,7 @@ class Transactions:
             "url": f"https://hbapi-proxy-production/{item.kind}?id={item.id}",
             "request_source": _request_source(change),
             "num_of_changes": sum(entry["changed"] for entry in changes),
-            "created_on": write_time(moment),
+            "created_on": self._shown_time(change),
             "user_id": _FIRST_USER_ID + actor,
             "modified_by_admin": is_by_admin(change),
             "admin_id": 0,
