@@ -275,7 +275,7 @@ class ChangeLogDetail(TransactionStream, ChildStream):
             raise ProtocolError(msg, where=f"xandr: {what}")
         response = self._send(reader, self.detail_query(service, resource_id, transaction_id), what)
         rows = rows_of(response, DETAILS_KEY, what)
-        if rows and not any(str(row.get("resource_id") or resource_id) == str(resource_id) for row in rows):  # xandr-12
+        if rows and all(_is_of_another(row, resource_id) for row in rows):  # xandr-12
             msg = "the details of the transaction are those of other objects only"
             raise ProtocolError(msg, where=f"xandr: {what}", answer=response.describe())
         return [
@@ -290,6 +290,11 @@ class ChangeLogDetail(TransactionStream, ChildStream):
             return reader.send(self.path, query, what=what)
         except NotUnderstoodError:  # xandr-10: the vendor's table has the object, its sample has not
             return reader.send(self.path, {**query, "resource_id": None}, what=what)
+
+
+def _is_of_another(row: Row, resource_id: int) -> bool:
+    told = str(row.get("resource_id"))
+    return told.isdecimal() and told != str(resource_id)
 
 
 def _identity(row: Row) -> str:
