@@ -391,3 +391,26 @@ def test_no_window_of_time_sees_more_requests_than_the_limit(
     assert len(times) == 12
     # Half the window, since a request may reach the server late on a busy machine; unpaced, four take milliseconds.
     assert all(later - earlier > 0.1 for earlier, later in zip(times, times[4:], strict=False))
+
+
+@pytest.mark.parametrize("hours", [3, 20])
+def test_a_first_run_with_a_clock_hours_behind_pigments_asks_again_by_pigments(
+    sandbox: Sandbox, clock: Clock, hours: int
+) -> None:
+    clock.shift = timedelta(hours=hours)
+    run = read(sandbox)
+    assert run.exit_code == 0, run.log
+    assert [request.status for request in sandbox.requests][:2] == [400, 200]
+    reached = fixed_width(clock() - timedelta(days=180) + timedelta(hours=1))
+    wanted = {
+        event["eventId"] for event in sandbox.truth()[STREAM] if expected_time(event["ingestionTimestamp"]) > reached
+    }
+    assert set(ids(run)) == wanted
+    assert "time of day" not in run.log
+
+
+def test_a_backfill_out_of_pigments_reach_ends_with_a_message_and_no_loop(sandbox: Sandbox, clock: Clock) -> None:
+    sandbox.faults.add(Fault(times=None, status=400))
+    clock.shift = timedelta(hours=5)
+    assert read(sandbox).exit_code == 1
+    assert len(sandbox.requests) <= 3

@@ -50,6 +50,15 @@ class Window:
             since=query_start(start, now),
         )
 
+    def is_out_of_reach(self, now: datetime) -> bool:
+        """Return whether the start is earlier than the API accepts; `now` is the vendor's time."""
+        return parse_timestamp(self.start) < now - RETENTION
+
+    def opened_again(self, now: datetime) -> Window:
+        """Return the window from its first page, with a start that the API accepts at `now`."""
+        end = None if self.end is None else parse_timestamp(self.end)
+        return self.opening(parse_timestamp(self.start), end, now)
+
     @classmethod
     def resumed(cls, progress: Mapping[str, t.Any]) -> Window:
         """Return the window saved in the state, at the page where the earlier run stopped.
