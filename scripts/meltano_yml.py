@@ -1,4 +1,4 @@
-"""Write the settings of the tap and the mapper into meltano.yml."""
+"""Write the settings of the plugins into meltano.yml."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import textwrap
 import typing as t
 from pathlib import Path
 
+import click
+
 from tap_auditlogs.ocsf.mapper import OcsfMapper
+from tap_auditlogs.report import command
 from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors.pigment.target.target import TargetPigment
 
@@ -17,6 +20,7 @@ if t.TYPE_CHECKING:
 MELTANO_YML: t.Final = Path(__file__).parents[1] / "meltano.yml"
 
 DOCTOR: t.Final = "tap-auditlogs-doctor"
+REPORT: t.Final = "auditlogs-report"
 
 Setting: t.TypeAlias = "dict[str, t.Any]"
 
@@ -151,11 +155,36 @@ def loader_declaration() -> str:
     )
 
 
+def report_declaration() -> str:
+    """Write what stands in meltano.yml about the report."""
+    settings = "".join(map(_to_yaml, report_settings()))
+    return (
+        f"  utilities:\n  - name: {REPORT}\n    namespace: auditlogs_report\n    label: Report\n"
+        f"    executable: {REPORT}\n    settings:\n{settings}"
+        f"    commands:\n      # `meltano run ... {REPORT}:page`, or `meltano invoke {REPORT}`.\n      page: ''\n"
+    )
+
+
+def report_settings() -> Iterator[Setting]:
+    """Spell the options of the report as Meltano does; it reads them from the environment."""
+    for option in command.main.params:
+        name = option.opts[0].removeprefix("--").replace("-", "_")
+        flag = isinstance(option, click.Option) and option.is_flag
+        setting: Setting = {
+            "name": name,
+            "label": name.replace("_", " ").capitalize(),
+            "kind": "boolean" if flag else "string",
+        }
+        if name == "from":
+            setting["sensitive"] = True  # a URL may have a password
+        yield {**setting, "description": option.to_info_dict()["help"]}
+
+
 def with_declaration(text: str) -> str:
     """Put what the code says in place of what a meltano.yml says about the tap, the mapper and `target-pigment`."""
     before, _, rest = text.partition("    capabilities:\n")
     postgres = rest[rest.index("  - name: target-postgres\n") :]
-    return before + declaration() + loader_declaration() + postgres
+    return before + declaration() + report_declaration() + loader_declaration() + postgres
 
 
 def _to_yaml(setting: Setting) -> str:

@@ -15,7 +15,7 @@ from auditlogs_demo import pigment
 from auditlogs_demo.audit_trail import COLUMNS, QUESTION, Trail, compare_trail, render_answer
 from auditlogs_demo.database import SCHEMA, URL_VARIABLE, open_database
 from auditlogs_demo.errors import DemoError
-from auditlogs_demo.meltano import COMMAND, LOADER, PROJECT_FILE, Pipeline, sync_seconds
+from auditlogs_demo.meltano import COMMAND, LOADER, PAGE, PROJECT_FILE, REPORT, Pipeline, sync_seconds
 from auditlogs_demo.report import Comparison, Key, Line, compare, render, source_keys, table_keys
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.world import DEFAULT_SIZE
@@ -25,6 +25,8 @@ from tap_auditlogs.tap import TapAuditLogs
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from auditlogs_demo.database import Database
 
 FOLDER: t.Final = ".demo"
 
@@ -112,6 +114,7 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
             loaders={
                 LOADER: {"sqlalchemy_url": database.url, "default_target_schema": SCHEMA},
                 pigment.LOADER: pigment.loader_settings(sandbox),
+                REPORT: {"from": database.url, "schema": SCHEMA, "output": str(work / "report.html")},
             },
         )
         books = Bookkeeper(sandbox, database, _primary_keys(sandbox.config))
@@ -121,8 +124,10 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
         for number, log in enumerate(logs, start=1):
             if number > 1:
                 sandbox.advance()
-            echo(f"Run {number}:   {' '.join(COMMAND)} {LOADER}{' after the vendors got new rows' * (number > 1)} ...")
-            seconds = pipeline.run(log)
+            plugins = [LOADER] if number == 1 else [LOADER, PAGE]
+            news = " after the vendors got new rows" * (number > 1)
+            echo(f"Run {number}:   {' '.join((*COMMAND, *plugins))}{news} ...")
+            seconds = pipeline.run(log, *plugins)
             results.append(books.compare())
             trails.append(compare_trail(results[-1], database.read_keys(schema.NAME, COLUMNS)))
             rows = _count_rows(results[-1]) + trails[-1].events.total()
@@ -147,12 +152,17 @@ def run_demo(folder: Path, *, seed: int, size: int | None, echo: Callable[[str],
     echo("A question from docs/audit-trail.md: failed activations by hour, latest first")
     echo(render_answer(*answer))
     echo("")
+    _say_what_is_left(database, time.monotonic() - begin, echo)
+    return agree
+
+
+def _say_what_is_left(database: Database, seconds: float, echo: Callable[[str], object]) -> None:
     where = "went away with the demo" if database.is_embedded else f"are in schema {SCHEMA}"
-    echo(f"Took {time.monotonic() - begin:.1f} s. rows/s is how fast the tap read in run 1. The tables {where};")
+    echo(f"Took {seconds:.1f} s. rows/s is how fast the tap read in run 1. The tables {where};")
     if database.is_embedded:
         echo(f"to keep them, name your own server in {URL_VARIABLE}.")
+    echo(f"A page to look at, made at the end of run 2: {FOLDER}/report.html")
     echo(f"Next: README.md, docs/, {PROJECT_FILE}, the logs in {FOLDER}/, and `tap-auditlogs --about`.")
-    return agree
 
 
 def _count_rows(result: Mapping[str, Comparison]) -> int:

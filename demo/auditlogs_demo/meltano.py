@@ -19,13 +19,15 @@ from ruamel.yaml.error import YAMLError
 from auditlogs_demo.errors import DemoError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 EXTRACTOR: t.Final = "tap-auditlogs"
 MAPPER: t.Final = "auditlogs-ocsf"
 LOADER: t.Final = "target-postgres"
 COMMAND: t.Final = ("meltano", "run", EXTRACTOR, MAPPER)
+REPORT: t.Final = "auditlogs-report"
+PAGE: t.Final = f"{REPORT}:page"
 PROJECT_FILE: t.Final = "meltano.yml"
 
 _SCRUBBED: t.Final = (
@@ -35,6 +37,7 @@ _SCRUBBED: t.Final = (
     "MAPPER_AUDITLOGS_OCSF_",
     "TARGET_POSTGRES_",
     "TARGET_PIGMENT_",
+    "AUDITLOGS_REPORT_",
 )
 _GRACE_SECONDS: t.Final = 10
 _SHOWN_LINES: t.Final = 15
@@ -114,7 +117,7 @@ class Pipeline:
             folder: Where to create it.
             project_file: The meltano.yml.
             tap: The tap's configuration.
-            loaders: Each loader's settings, by its name.
+            loaders: Each loader's settings, by its name, and each utility's.
 
         Raises:
             DemoError: The meltano.yml does not fit.
@@ -129,31 +132,32 @@ class Pipeline:
             variables |= to_environment(loader, values)
         return cls(folder, {**base_environment(), **variables})
 
-    def run(self, log: Path, loader: str = LOADER) -> float:
-        """Run the pipeline once and return its duration in seconds.
+    def run(self, log: Path, *plugins: str) -> float:
+        """Run the pipeline once and return its duration in seconds; `plugins` as for `start`.
 
         Raises:
             DemoError: The run failed.
         """
         begin = time.monotonic()
-        process = self.start(log, loader=loader)
+        plugins = plugins or (LOADER,)
+        process = self.start(log, plugins=plugins)
         try:
             exit_code = process.wait()
         finally:
             _end_group(process)
         if exit_code != 0:
             lines = "\n".join(f"  {line}" for line in list(readable_lines(log))[-_SHOWN_LINES:])
-            msg = f"`{' '.join(COMMAND)} {loader}` ended with exit code {exit_code}. The end of {log}:\n{lines}"
+            msg = f"`{' '.join((*COMMAND, *plugins))}` ended with exit code {exit_code}. The end of {log}:\n{lines}"
             raise DemoError(msg)
         return time.monotonic() - begin
 
-    def start(self, log: Path, *options: str, loader: str = LOADER) -> subprocess.Popen[bytes]:
+    def start(self, log: Path, *options: str, plugins: Sequence[str] = (LOADER,)) -> subprocess.Popen[bytes]:
         """Start the pipeline in a process group of its own.
 
         Args:
             log: Where to write what Meltano and the plugins say.
             options: Further options of `meltano run`.
-            loader: The last plugin of the pipeline.
+            plugins: What comes after the mapper: a loader, then utilities.
 
         Raises:
             DemoError: There is no Meltano.
@@ -164,7 +168,7 @@ class Pipeline:
             raise DemoError(msg)
         with log.open("wb") as sink:
             return subprocess.Popen(  # noqa: S603 - a constant command  # nosec B603
-                [executable, "run", *options, *COMMAND[2:], loader],
+                [executable, "run", *options, *COMMAND[2:], *plugins],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

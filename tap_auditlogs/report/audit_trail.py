@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tap_auditlogs.ocsf import schema
 from tap_auditlogs.report import charts, words
 from tap_auditlogs.report.charts import Point
-from tap_auditlogs.report.people import ACTOR, actors, addresses, working_hours
+from tap_auditlogs.report.people import ACTOR, TARGET, actors, addresses, working_hours
 from tap_auditlogs.report.sql import how_many
 from tap_auditlogs.report.subject import Data, Figure, Subject
 from tap_auditlogs.report.tables import StreamTable
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 TABLE: t.Final = StreamTable(
     schema.NAME,
     "event_time",
-    dict.fromkeys((*ACTOR, "vendor", "action", "target_type", "source_ip", "outcome"), sa.Text()),
+    dict.fromkeys((*ACTOR, *TARGET, "vendor", "action", "source_ip", "outcome"), sa.Text()),
 )
 
 _MOST_SERIES: t.Final = 7

@@ -10,12 +10,11 @@ from tap_auditlogs.report.colors import HEAT, MUTED, RULE, SERIES, TEXT
 from tap_auditlogs.report.subject import Data
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tap_auditlogs.report.colors import Color
-    from tap_auditlogs.report.subject import Cell
+    from tap_auditlogs.report.subject import Cell, Draw, Drawing
 
-    Draw: t.TypeAlias = Callable[[int], alt.Chart]
     Row: t.TypeAlias = Mapping[str, t.Any]
 
 WIDE: t.Final = 640
@@ -87,7 +86,7 @@ def palette(names: Sequence[str], fixed: Mapping[str, Color] | None = None) -> d
 def bars_over_time(points: Sequence[Point], parts: Sequence[str], series: Mapping[str, str]) -> Draw:
     """Stacked bars, one for each part of the period."""
 
-    def draw(width: int) -> alt.Chart:
+    def draw(width: int) -> Drawing:
         order = {name: number for number, name in enumerate(series)}
         rows = [{**point._asdict(), "order": order[point.series]} for point in points if point.value]
         chart = alt.Chart(_data(rows)).mark_bar(strokeWidth=0)
@@ -109,16 +108,24 @@ def bars_over_time(points: Sequence[Point], parts: Sequence[str], series: Mappin
 def lines_over_time(points: Sequence[Point], parts: Sequence[str], series: Mapping[str, str]) -> Draw:
     """One line for each series; parts without a point are gaps."""
 
-    def draw(width: int) -> alt.Chart:
+    def draw(width: int) -> Drawing:
         known = {(point.part, point.series): point.value for point in points}
-        rows = [{"part": part, "series": name, "value": known.get((part, name))} for name in series for part in parts]
-        chart = alt.Chart(_data(rows)).mark_line(strokeWidth=1.5, invalid="break-paths-show-path-domains")
-        chart = chart.encode(
+        rows: list[Row] = []
+        for name in series:
+            values = [None, *(known.get((part, name)) for part in parts), None]
+            for part, (before, value, after) in zip(
+                parts, zip(values, values[1:], values[2:], strict=False), strict=True
+            ):
+                alone = value is not None and before is None and after is None  # a line would not show it
+                rows.append({"part": part, "series": name, "value": value, "alone": alone})
+        base = alt.Chart().encode(
             x=_time_axis(parts, width, alt.Scale(domain=list(parts))),
             y=alt.Y("value:Q", title=None, axis=_value_axis(points)),
             color=_color(series, width),
         )
-        return _finish(chart, width, _HEIGHT)
+        line = base.mark_line(strokeWidth=1.5, invalid="break-paths-show-path-domains")
+        dots = base.mark_circle(size=14, opacity=1).transform_filter("datum.alone")
+        return _finish(alt.LayerChart(layer=[line, dots], data=_data(rows)), width, _HEIGHT)
 
     return draw
 
@@ -126,7 +133,7 @@ def lines_over_time(points: Sequence[Point], parts: Sequence[str], series: Mappi
 def ranking(points: Sequence[Point], series: Mapping[str, str], *, as_share: bool = False) -> Draw:
     """Horizontal stacked bars, one for each `part`, in the order given."""
 
-    def draw(width: int) -> alt.Chart:
+    def draw(width: int) -> Drawing:
         parts = list(dict.fromkeys(point.part for point in points))
         order = {name: number for number, name in enumerate(series)}
         rows = [{**point._asdict(), "order": order[point.series]} for point in points]
@@ -157,7 +164,7 @@ def ranking(points: Sequence[Point], series: Mapping[str, str], *, as_share: boo
 def grid(points: Sequence[Point], columns: Sequence[str], rows: Sequence[str]) -> Draw:
     """Cells by column (`part`) and row (`series`), darker where the value is higher, in five classes of equal size."""
 
-    def draw(width: int) -> alt.Chart:
+    def draw(width: int) -> Drawing:
         chart = alt.Chart(_data([point._asdict() for point in points])).mark_rect()
         ticks = list(columns)[:: max(1, len(columns) * _PIXELS_PER_TICK // (3 * width))]
         if len(columns[0]) > 5:  # dates are wider than hours  # noqa: PLR2004
@@ -216,9 +223,9 @@ def _color(series: Mapping[str, str], width: int) -> alt.Color:
     return alt.Color("series:N", scale=alt.Scale(domain=list(series), range=list(series.values())), legend=legend)
 
 
-def _finish(chart: alt.Chart, width: int, height: int) -> alt.Chart:
+def _finish(chart: Drawing, width: int, height: int) -> Drawing:
     font = "Arial, Helvetica, sans-serif"
-    finished: alt.Chart = (
+    finished: Drawing = (
         chart.properties(width=width, height=height, background="transparent", padding=4)
         .configure(font=font, aria=False)
         .configure_view(stroke=None)

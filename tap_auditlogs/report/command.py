@@ -60,9 +60,7 @@ def _parse_time(_context: click.Context, _option: click.Parameter, value: str | 
     "--since", callback=_parse_time, help="Beginning of the period, inclusive. [default: 30 days before its end]"
 )
 @click.option("--until", callback=_parse_time, help="End of the period, exclusive. [default: the latest loaded row]")
-@click.option(
-    "--time-zone", "zone", callback=_parse_zone, default="UTC", help="Zone of days, hours and times without offset."
-)
+@click.option("--time-zone", callback=_parse_zone, default="UTC", help="Zone of days, hours and times without offset.")
 @click.option(
     "--images", type=click.Path(file_okay=False, path_type=Path), help="Also write each chart here, as PNG and SVG."
 )
@@ -78,7 +76,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     schema: str | None,
     since: datetime | None,
     until: datetime | None,
-    zone: ZoneInfo,
+    time_zone: ZoneInfo,
     images: Path | None,
     anonymous: bool,
     output: Path,
@@ -87,9 +85,9 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     try:
         with _open(place, schema) as database:
             request = Request(
-                since=_in_zone(since, zone),
-                until=_in_zone(until, zone),
-                zone=zone,
+                since=_in_zone(since, time_zone),
+                until=_in_zone(until, time_zone),
+                zone=time_zone,
                 names=Names(are_hidden=anonymous),
                 images=images,
             )

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
 
 ACTOR: t.Final = ("actor_id", "actor_email", "actor_name")
 
+TARGET: t.Final = ("target_type", "target_id", "target_name")
+_USER: t.Final = "user"
+
 _SHOWN: t.Final = 15
 _WEEKDAYS: t.Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SATURDAY: t.Final = 5
@@ -39,8 +42,8 @@ def _is_off_hours(period: Period, time: sa.ColumnElement[t.Any]) -> sa.ColumnEle
     return sa.or_(hour >= _SATURDAY * 24, hour % 24 < _WORKDAY.start, hour % 24 >= _WORKDAY.stop)
 
 
-def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElement[t.Any]) -> Answer:
-    """Ask for the most active, the newest and those most active outside working hours."""
+def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElement[t.Any]) -> sa.Subquery:
+    """Return the most active, the newest and those most active outside working hours, each with its places."""
     events = scope.database.tables[schema.NAME]
     period = scope.period
     current, before = period.eras(events.time)
@@ -81,10 +84,20 @@ def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElemen
         ranked.c.place_by_off_hours <= _SHOWN,
         sa.and_(ranked.c.is_new == 1, ranked.c.place_by_newness <= _SHOWN),
     )
-    return scope.database.ask(
+    return (
         sa.select(ranked, Epoch(ranked.c.first_seen).label("first_seconds"))
         .where(ranked.c.events > 0, is_shown)
-        .order_by(ranked.c.place_by_events)
+        .subquery("shown")
+    )
+
+
+def _names_of_users(events: Table) -> sa.Subquery:
+    """The names in events about users, since some vendors give only the id of who acted."""
+    return (
+        sa.select(events.c.vendor, events.c.target_id, sa.func.max(events.c.target_name).label("user_name"))
+        .where(events.c.target_type == _USER, events.c.target_name.is_not(None))
+        .group_by(events.c.vendor, events.c.target_id)
+        .subquery("users")
     )
 
 
@@ -97,12 +110,21 @@ def actors(scope: Scope) -> Iterator[Figure]:
     events = scope.database.tables[schema.NAME]
     if not events.has("vendor") or not any(map(events.has, ACTOR)):
         return
-    answer = _rank(scope, _first(events, ACTOR), _first(events, ("actor_email", "actor_name", "actor_id")))
+    shown = _rank(scope, _first(events, ACTOR), _first(events, ("actor_email", "actor_name", "actor_id")))
+    query = sa.select(shown).order_by(shown.c.place_by_events)
+    if events.has(*TARGET):
+        users = _names_of_users(events)
+        is_same = sa.and_(users.c.vendor == shown.c.vendor, users.c.target_id == shown.c.identity)
+        query = query.add_columns(users.c.user_name).outerjoin(users, is_same)
+    answer = scope.database.ask(query)
     if not answer.rows:
         return
 
     def name(row: sa.Row[t.Any]) -> str:
-        return scope.names.actor(row.shown_name, row.appearance)
+        known = row.shown_name
+        if known == row.identity:  # an id only
+            known = getattr(row, "user_name", None) or known
+        return scope.names.actor(known, row.appearance)
 
     yield _most_active(scope, answer, name)
     yield _outside_working_hours(answer, name)
@@ -151,10 +173,15 @@ def _outside_working_hours(answer: Answer, name: Callable[[sa.Row[t.Any]], str])
     )
 
 
-def _first_seen(scope: Scope, answer: Answer, noun: str, name: Callable[[sa.Row[t.Any]], str]) -> Iterator[Figure]:
+def _has_history(scope: Scope) -> bool:
+    """Whether anything before the period is loaded; otherwise all would be new."""
     first = scope.first[schema.NAME]
-    if first is None or first >= scope.period.since.timestamp():
-        return  # nothing earlier is loaded: all would be new
+    return first is not None and first < scope.period.since.timestamp()
+
+
+def _first_seen(scope: Scope, answer: Answer, noun: str, name: Callable[[sa.Row[t.Any]], str]) -> Iterator[Figure]:
+    if not _has_history(scope):
+        return
     rows = sorted(
         (row for row in answer.rows if row.is_new and row.place_by_newness <= _SHOWN),
         key=lambda row: row.place_by_newness,
@@ -166,7 +193,7 @@ def _first_seen(scope: Scope, answer: Answer, noun: str, name: Callable[[sa.Row[
         title=f"First seen {plural}",
         sentence=(
             f"{words.count(number, noun, plural)} of {answer.rows[0].active:,} had no event before the period; "
-            f"the tables begin on {scope.period.text(first)}."
+            f"the tables begin on {scope.period.text(t.cast('int', scope.first[schema.NAME]))}."
         ),
         data=Data(
             (noun.capitalize(), "Vendor", "First seen", "Events"),
@@ -180,9 +207,10 @@ def _first_seen(scope: Scope, answer: Answer, noun: str, name: Callable[[sa.Row[
 def addresses(scope: Scope) -> Iterator[Figure]:
     """The new addresses."""
     events = scope.database.tables[schema.NAME]
-    if not events.has("vendor", "source_ip"):
+    if not events.has("vendor", "source_ip") or not _has_history(scope):
         return
-    answer = _rank(scope, events.c.source_ip, events.c.source_ip)
+    shown = _rank(scope, events.c.source_ip, events.c.source_ip)
+    answer = scope.database.ask(sa.select(shown).order_by(shown.c.place_by_events))
     if answer.rows:
         yield from _first_seen(
             scope, answer, "address", lambda row: scope.names.address(row.shown_name, row.appearance)

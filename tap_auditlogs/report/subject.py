@@ -14,6 +14,9 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.report.database import Database
     from tap_auditlogs.report.period import Period
 
+    Drawing: t.TypeAlias = alt.Chart | alt.LayerChart
+    Draw: t.TypeAlias = Callable[[int], Drawing]
+
 Cell: t.TypeAlias = "str | int | float | None"
 
 
@@ -44,7 +47,7 @@ class Figure:
     sentence: str
     data: Data
     query: str
-    draw: Callable[[int], alt.TopLevelMixin] | None = None
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,14 @@ def test_two_runs_load_what_the_source_has(tmp_path: Path, monkeypatch: pytest.M
     assert cells["audit_events"][:2] == [f"{mapped:,}"] * 2
     check_answers(answers, truth)
     hours = answers[2]
-    assert [f"  {hour}  {count}" for hour, count in hours[:5]] == printed[-5].splitlines()[1:]
+    assert [f"  {hour}  {count}" for hour, count in hours[:5]] == printed[-6].splitlines()[1:]
     assert "Source and tables have the same keys after both runs." in text
     assert {item.name for item in clone.iterdir()} == {"meltano.yml", ".env", ".demo"}
+    page = (clone / ".demo" / "report.html").read_text(encoding="utf-8")
+    for stream, found in after.items():
+        assert not found or re.search(
+            rf"<bdi>{stream}</bdi></th>\s*<td class=\"number\"><bdi>{len(found):,}</bdi>", page
+        )
 
 
 def questions_of_the_guide() -> list[str]:

@@ -50,6 +50,8 @@ def event_row(number: int, moment: datetime, **values: t.Any) -> Row:
         "actor_name": "Ada Lovelace",
         "actor_email": "ada@example.com",
         "target_type": "Metric",
+        "target_id": "m-1",
+        "target_name": "Headcount",
         "source_ip": "192.0.2.1",
         "outcome": "success",
         **values,

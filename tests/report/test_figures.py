@@ -110,6 +110,22 @@ def test_actors_of_the_last_week_are_first_seen_in_it(url: str) -> None:
     assert min(column(figure, "First seen")) == f"{first:%Y-%m-%d %H:%M}"
 
 
+def test_an_actor_known_by_id_has_the_name_from_events_about_that_user(tmp_path: Path) -> None:
+    unnamed = {"actor_email": None, "actor_name": None}
+    about = {"target_type": "user", "target_id": "u-1", "target_name": "Grace Hopper"}
+    events = [
+        event_row(1, END - timedelta(hours=3), **unnamed),
+        event_row(2, END - timedelta(hours=2), **unnamed, **about, actor_id="u-2"),
+        event_row(3, END - timedelta(hours=1), **unnamed, vendor="xandr"),
+    ]
+    figure = make_figures(as_duckdb(tmp_path, {"audit_events": events}))["events-actors"]
+    assert {(row[0], row[1]) for row in figure.data.rows} == {
+        ("Grace Hopper", "pigment"),
+        ("u-2", "pigment"),
+        ("u-1", "xandr"),
+    }
+
+
 def test_methods_and_failing_keys(url: str) -> None:
     figures = make_figures(url)
     rows = [
