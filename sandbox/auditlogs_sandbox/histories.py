@@ -121,6 +121,10 @@ class Catalogue:
         """Return the objects that are not deleted, by id ascending."""
         return [item for item in self._objects[kind] if not item.deleted]
 
+    def deleted(self, kind: str) -> list[TrackedObject]:
+        """Return the objects that are deleted, by id ascending."""
+        return [item for item in self._objects[kind] if item.deleted]
+
     def find(self, kind: str, identifier: int) -> TrackedObject | None:
         """Return an object, deleted or not, or None; the kind may be unknown."""
         if kind not in self.kinds:

@@ -32,11 +32,11 @@ class NotUnderstoodError(ApiError):
 
 
 class BareForbiddenError(ApiError):
-    """A 403 without the vendor's error body: a session that is over, or an object that may not be read."""
+    """A 403 without the vendor's error body: a session that is over (openx-16), or an object that may not be read."""
 
 
 def api_url(settings: Settings) -> str:
-    """Say where the API is."""
+    """Say where the API is; that the current one serves the history is not shown anywhere (openx-19)."""
     instance_url = f"https://{settings['instance_host']}/ox/4.0"
     default = instance_url if settings["auth_method"] == "oauth1" else _GATEWAY_URL
     return t.cast("str", settings.get("api_url") or default).rstrip("/")
@@ -122,7 +122,10 @@ def check_status(response: ApiResponse, *, longest_wait: float) -> None:
 
 
 def _until_next_hour(response: ApiResponse, longest_wait: float) -> float | None:
-    """Say how long the quota stays used up: until the next clock hour. None, a short wait, if that is too long."""
+    """Say how long the quota stays used up: until the next clock hour. None, a short wait, if that is too long.
+
+    openx-18
+    """
     now = answered_at(response)
     next_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     seconds = (next_hour - now).total_seconds() + 1

@@ -17,6 +17,7 @@ from tap_auditlogs.vendors.openx.auth import LoginAuthenticator, keep_secret, lo
 if t.TYPE_CHECKING:
     from requests.auth import AuthBase
 
+# openx-22: the second step is not signed, and the realm may be left out.
 # Vendor page on authentication: a session ends if it is not used for two hours. What an ended one is answered with
 # is unknown; it is renewed when the vendor refuses it.
 COOKIE = "openx3_access_token"

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.http import ApiResponse, HttpClient, Token
 
 # `expires_in` counts where it comes; how long a token lives is not public. A refused one is renewed anyway.
+# openx-21
 DEFAULT_LIFETIME_SECONDS = 3600.0
 
 SCOPE = "openid email profile api"
@@ -79,7 +80,7 @@ class GatewayAuthenticator(LoginAuthenticator):
     # The steps
 
     def _open_session(self, client: HttpClient, challenge: str, what: str) -> str:
-        """Read the session id from where the vendor sends a browser; it may do so in several redirects."""
+        """Read the session id from where the vendor sends a browser; it may do so in several redirects (openx-20)."""
         request = self._authorize(challenge)
         for _ in range(MAX_REDIRECTS):
             response = client.send(request, what=what, expect="redirect")

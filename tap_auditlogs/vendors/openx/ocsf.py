@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
     from tap_auditlogs.ocsf.mapping import Options
 
-# Vendor page: only `create` is shown; the rest is what an API of this kind would say.
+# Vendor page: only `create` is shown; the rest is what an API of this kind would say. openx-23
 _ACTIVITIES: t.Final = {"create": 1, "update": 3, "modify": 3, "delete": 4}
 
 
@@ -30,7 +30,7 @@ class AuditTrailMapping(StreamMapping):
     def describe(self, source: Source) -> Event:
         """Say what a revision means."""
         action = source.text("action")
-        changes = source.child("changes")
+        changes = source.child("changes")  # openx-24
         before, after = changes.rest.pop("old_value", None), changes.rest.pop("new_value", None)
         target = Target(source.id("obj_type"), source.id("obj_id"), _name(after) or _name(before))
         version = source.id("revision")
@@ -57,7 +57,7 @@ class AuditTrailMapping(StreamMapping):
 
 
 def _take_user(source: Source) -> Person:
-    user = source.child("user")
+    user = source.child("user")  # openx-25
     name, email = user.text("name"), user.text("email")
     if email is not None and not is_email(email):
         user.rest["email"] = email

@@ -17,8 +17,9 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.http import ApiResponse, HttpClient
     from tap_auditlogs.core.sweep import Row
 
-# Vendor page on history: "default 20" in one place, 10 in another, 30 in a sample; the maximum is unknown.
+# Vendor page on history: "default 20" in one place, 10 in another, 30 in a sample; the maximum is unknown. openx-02
 SAFE_PAGE_SIZE = 20
+SMALLEST_PAGE = 10
 
 
 class Reader(OffsetReader):
@@ -35,15 +36,15 @@ class Reader(OffsetReader):
     def read_page(self, path: str, params: Mapping[str, t.Any], offset: int, what: str) -> OffsetPage[Row]:
         params = {**params, "offset": offset}
         try:
-            return _page(self._send(path, {**params, "limit": self._page_size}, what), what)
+            return page_of(self.send(path, {**params, "limit": self._page_size}, what), what)
         except NotUnderstoodError:
             if self._page_size <= SAFE_PAGE_SIZE:
                 raise
-        page = _page(self._send(path, {**params, "limit": SAFE_PAGE_SIZE}, what), what)
+        page = page_of(self.send(path, {**params, "limit": SAFE_PAGE_SIZE}, what), what)
         self._page_size = SAFE_PAGE_SIZE
         return page
 
-    def _send(self, path: str, params: Mapping[str, t.Any], what: str) -> ApiResponse:
+    def send(self, path: str, params: Mapping[str, t.Any], what: str) -> ApiResponse:
         """Send; take a bare 403 for a refusal only after the session has proved to be alive."""
         try:
             return self._client.send(self._request(path, params), what=what)
@@ -59,7 +60,8 @@ class Reader(OffsetReader):
         try:
             self._client.send(self._request(SESSION_PATH, {}), what="session")
         except RefusedError:
-            return  # not served here, which only the older API promises; the current one tells a dead token by 401
+            # openx-17: not served here, which only the older API promises; the current one tells a dead token by 401
+            return
 
     def _request(self, path: str, params: Mapping[str, t.Any]) -> requests.Request:
         # Vendor page: the content type on every request, GET included.
@@ -67,11 +69,14 @@ class Reader(OffsetReader):
         return requests.Request("GET", self._api_url + path, params=dict(params), headers=headers)
 
 
-def _page(response: ApiResponse, what: str) -> OffsetPage[Row]:
-    """Take the rows out of a page; an early sample on the vendor's page is a bare array."""
+def page_of(response: ApiResponse, what: str) -> OffsetPage[Row]:
+    """Take the rows out of a page; an early sample on the vendor's page is a bare array.
+
+    That does not say whether more follows (openx-10): where it may be full, the next page is asked for.
+    """
     payload = response.json()
     if isinstance(payload, list):
-        payload = {"objects": payload, "has_more": False}
+        payload = {"objects": payload, "has_more": len(payload) >= SMALLEST_PAGE}
     rows = payload.get("objects") if isinstance(payload, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ProtocolError("the answer holds no list of objects", where=f"openx: {what}", answer=response.describe())

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 # No list of valid types is public. These are objects of the API (vendor's reference of 2020) with a history in the UI
 # or in the older audit list; one that an instance does not know is skipped.
-DEFAULT_OBJECT_TYPES: t.Final = (
+DEFAULT_OBJECT_TYPES: t.Final = (  # openx-13
     "account",
     "ad",
     "adunit",
@@ -163,7 +163,7 @@ SETTINGS = th.PropertiesList(
         description="Rows per page. The vendor's limit is not public; 20 is used where more is refused.",
     ),
     th.Property(
-        "lookback_days",
+        "lookback_days",  # openx-26
         th.NumberType(minimum=0),
         default=1,
         title="Look-back in days",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import pairwise
 
@@ -43,7 +43,7 @@ class AuditTrail(SweepStream):
 
     name = "openx_audit_trail"
     path = "/audittrail"
-    primary_keys = ("obj_type", "obj_id", "revision")
+    primary_keys = ("obj_type", "obj_id", "revision")  # openx-08
     replication_key = "timestamp"
     source_name = staticmethod(str)  # the vendor's keys are in snake_case
     filter_settings = ("instance_host", "object_ids", "user")
@@ -57,7 +57,9 @@ class AuditTrail(SweepStream):
             description="Counts from 1 for each object. A negative hash of the row should the vendor send none.",
         ),
         th.Property(
-            "timestamp", th.DateTimeType, description="When it was changed; the vendor's times are taken as UTC."
+            "timestamp",  # openx-04
+            th.DateTimeType,
+            description="When it was changed; the vendor's times are taken as UTC.",
         ),
         th.Property("action", th.StringType, description="What was done; any value may come."),
         th.Property(
@@ -96,9 +98,9 @@ class AuditTrail(SweepStream):
             return Listed(listed_id(row, where=f"openx: {what}"), _modified(row))
 
         try:
-            # All of them: no filter on lists is documented.
+            # All of them: no filter on lists is documented. openx-14: deleted ones are not there
             return self._reader.read_all(f"/{object_type}", {}, take=take, key=lambda listed: listed.id, what=what)
-        except NotUnderstoodError as error:
+        except NotUnderstoodError as error:  # openx-12
             raise UnsupportedTypeError(str(error), status=error.status) from error
 
     @override
@@ -114,7 +116,7 @@ class AuditTrail(SweepStream):
     def _read(self, object_type: str, query: ObjectQuery) -> ObjectHistory:
         try:
             records = self._read_records(object_type, query)
-        except RefusedError:
+        except RefusedError:  # openx-15
             return ObjectHistory(query.object_id, outcomes={self.name: Outcome.REFUSED})
         except NotUnderstoodError:
             return ObjectHistory(query.object_id, outcomes={self.name: Outcome.UNKNOWN})
@@ -159,10 +161,11 @@ class AuditTrail(SweepStream):
         )
 
     def _query(self, object_type: str, query: ObjectQuery) -> dict[str, t.Any]:
-        params: dict[str, t.Any] = {"obj_type": object_type, "obj_id": query.object_id, "sort": "revision"}
+        params = history_query(object_type, query.object_id)
         if query.since is not None:
-            # The operator takes the place of the equals sign: `timestamp>=2026-01-21`. It knows days only.
-            params["timestamp>"] = parse_timestamp(query.since).date().isoformat()
+            # The operator takes the place of the equals sign: `timestamp>=2026-01-21`. It knows days only, of which
+            # zone is unknown (openx-03); what was not wanted is left out later.
+            params["timestamp>"] = day_before(parse_timestamp(query.since))
         if "user" in self.settings:
             params["user"] = self.settings["user"]
         return params
@@ -182,19 +185,32 @@ class AuditTrail(SweepStream):
         return Reader(self.connection.client, api_url(self.settings), self.settings["page_size"])
 
 
+def history_query(object_type: str, object_id: int) -> dict[str, t.Any]:
+    """Return the parameters of the history of an object; without its id none is known to be served (openx-01)."""
+    return {"obj_type": object_type, "obj_id": object_id, "sort": "revision"}  # openx-09: they are sorted here as well
+
+
+def day_before(moment: datetime) -> str:
+    """Return the day before, which no time zone begins later than the moment."""
+    return (moment.date() - timedelta(days=moment.date() > date.min)).isoformat()
+
+
 def _revision(record: Record) -> int:
     return t.cast("int", record["revision"])
 
 
 def _missing(records: Sequence[Record]) -> tuple[int, int] | None:
-    """Return the first and the last number of the first gap in ascending revisions, or None."""
+    """Return the first and the last number of the first gap in ascending revisions, or None.
+
+    They count by one (openx-05); the oldest may be gone (openx-06).
+    """
     numbers = [number for number in map(_revision, records) if number > 0]  # negative ones are made up
     return next(((one + 1, other - 1) for one, other in pairwise(numbers) if other > one + 1), None)
 
 
 def _modified(row: Row) -> datetime | None:
     try:
-        return parse_timestamp(row["modified_date"])
+        return parse_timestamp(row["modified_date"])  # openx-07, openx-11
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -49,11 +49,13 @@ class OpenxSandbox(MeteredSandbox):
         auth_method: What `config` is made for.
         oauth2: The current login and its levers.
         catalogue: The objects and when they changed.
+        objects: The objects, and what their history looks like.
         audit_trail: The history and its levers.
         listing: The lists and their levers.
         paging: How pages are cut.
         expired_cookie_status: How a session that is over is refused at the instance's own host, where no page tells;
             without the body that other errors have.
+        serves_session: Whether `/session` is there, which only the older pages show.
         hourly_quota: How many API requests each clock hour has; None is no limit. The vendor publishes no number.
     """
 
@@ -69,8 +71,9 @@ class OpenxSandbox(MeteredSandbox):
         self.audit_trail = AuditTrail(objects, self.paging)
         self.listing = Listing(objects, self.paging)
         self.expired_cookie_status: t.Literal[401, 403] = 401
+        self.serves_session = True
         self.hourly_quota: int | None = None
-        self._objects = objects
+        self.objects = objects
         self._hour = (0, 0)
         self.oauth2 = oauth2 = OAuth2Login(self.account)
         oauth1 = OAuth1Login(self.account)
@@ -162,7 +165,7 @@ class OpenxSandbox(MeteredSandbox):
         with self.lock:
             item = self.catalogue.known(obj_type, obj_id)
             moment = self.catalogue.now() - int(age.total_seconds())
-            return self._objects.record(item, self.catalogue.change(item, moment, bump=bump) + 1, moment)
+            return self.objects.record(item, self.catalogue.change(item, moment, bump=bump) + 1, moment)
 
     def add(self, obj_type: str) -> int:
         """Create an object now."""
@@ -206,7 +209,7 @@ class OpenxSandbox(MeteredSandbox):
     def _check_bearer(self, request: Request) -> str:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or not self.account.has_bearer_session(token):
-            raise RefusedError(401, None, "Unauthorized")
+            raise RefusedError(self.account.unauthorized_status, None, "Unauthorized")
         if request.headers.get("X-Openx-Instance") != self.account.instance_host:
             raise RefusedError(403, "Permission", "X-Openx-Instance names no instance of yours")
         return token
@@ -231,14 +234,14 @@ class OpenxSandbox(MeteredSandbox):
         response.headers["x-request-id"] = f"sandbox-{self._hour[0]}-{self._hour[1]}"
         return response
 
-    def _read(self, path: list[str], parts: list[str]) -> Row | list[Row]:
+    def _read(self, path: list[str], parts: list[str]) -> t.Any:
         match path:
             case ["audittrail"]:
                 return self.audit_trail.answer(parts, None)
             case [kind, identifier, "audittrail"]:
                 return self.audit_trail.answer(parts, (kind, identifier))
-            case ["session"]:
-                return {"user": {"email": self.account.email}, "instance": {"uid": self._objects.instance_uid}}
+            case ["session"] if self.serves_session:
+                return {"user": {"email": self.account.email}, "instance": {"uid": self.objects.instance_uid}}
             case [kind]:
                 return self.listing.answer(kind, parts)
             case [kind, identifier]:

@@ -37,6 +37,7 @@ class Account:
         token_lifetime: How long an OAuth 2.0 token is good, which is told as `expires_in`.
         idle_end: How long after its latest use the session of a cookie ends (vendor page of 2016: 2 hours).
         password_expired: Whether the password has expired, as it does after half a year.
+        unauthorized_status: How a request without a session is refused at the gateway.
         logins: How many logins have succeeded.
         issued: Every secret made up during logins.
     """
@@ -55,6 +56,7 @@ class Account:
         self.token_lifetime = timedelta(hours=1)
         self.idle_end = timedelta(hours=2)
         self.password_expired = False
+        self.unauthorized_status = 401
         self.logins = 0
         self.issued: list[str] = []
         self._world = world

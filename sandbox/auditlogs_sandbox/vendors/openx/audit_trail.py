@@ -48,6 +48,13 @@ class AuditTrail:
             tells.
         purged: How many of its oldest revisions an object, as type and id, no longer has.
         omitted_once: Type, id and revision of records that one answer lacks, and the next has again.
+        bulk: Whether a whole type can be asked for, which no page shows.
+        filter_zone: How far the zone of the days in filters is ahead of UTC.
+        ignores_timestamp: Whether filters by time have no effect.
+        ignores_sort: Whether the newest always come first.
+        missing_object: How the history of an object that does not exist is answered.
+        numbered_by: The step from one revision to the next.
+        without_revisions: Whether records have no revision.
         head_inserts: How many changes are made to the objects asked about before each page but the first.
     """
 
@@ -56,6 +63,13 @@ class AuditTrail:
         self.timestamp_precision: Precision = "day"
         self.purged: Counter[tuple[str, int]] = Counter()
         self.omitted_once: set[tuple[str, int, int]] = set()
+        self.bulk = False
+        self.filter_zone = timedelta()
+        self.ignores_timestamp = False
+        self.ignores_sort = False
+        self.missing_object: t.Literal["refused", "empty"] = "refused"
+        self.numbered_by = 1
+        self.without_revisions = False
         self.head_inserts = 0
         self._objects = objects
         self._paging = paging
@@ -67,9 +81,9 @@ class AuditTrail:
             for item in catalogue.live(kind):
                 if (kind, item.id) not in self.unreadable:
                     for revision, moment in self._kept(item):
-                        yield self._objects.record(item, revision, moment)
+                        yield self._record(item, revision, moment)
 
-    def answer(self, parts: list[str], nested: tuple[str, str] | None) -> Row:
+    def answer(self, parts: list[str], nested: tuple[str, str] | None) -> t.Any:
         """Return the history of an object.
 
         Raises:
@@ -86,8 +100,16 @@ class AuditTrail:
             self._insert(items)
         records = [record for record in self._select(items, sent) if all(test(record.moment) for test in tests)]
         cut = [record for record in records[offset : offset + limit] if not self._is_omitted(record)]
-        page = [self._objects.record(*record) for record in cut]
+        page = [self._record(*record) for record in cut]
         return self._paging.envelope(page, limit, offset, len(records))
+
+    def _record(self, item: TrackedObject, revision: int, moment: int) -> Row:
+        record = self._objects.record(item, revision, moment)
+        if self.without_revisions:
+            del record["revision"]
+        else:
+            record["revision"] = 1 + (revision - 1) * self.numbered_by
+        return record
 
     def _kept(self, item: TrackedObject) -> Iterator[tuple[int, int]]:
         oldest = self.purged[item.kind, item.id] + 1
@@ -101,6 +123,8 @@ class AuditTrail:
         return True
 
     def _find(self, obj_type: str | None, obj_id: str | None) -> list[TrackedObject]:
+        if obj_id is None and self.bulk and obj_type in self._objects.catalogue.kinds:
+            return self._objects.catalogue.live(obj_type)
         if obj_id is None:
             # Never shown by the vendor; documents are silent about what comes.
             raise value_error("obj_id is required")
@@ -110,14 +134,14 @@ class AuditTrail:
         if unknown := [kind for kind in kinds if kind not in self._objects.catalogue.kinds]:
             raise self._paging.unknown_type(unknown[0])
         items = [item for kind in kinds if (item := self._objects.catalogue.find(kind, int(obj_id)))]
-        if not items:
+        if not items and self.missing_object == "refused":
             raise RefusedError(404, "Object Not Found", f"there is no {obj_type or 'object'} {obj_id}")
         if any((item.kind, item.id) in self.unreadable for item in items):
             raise RefusedError(403, "Permission", "you may not read the history of this object")
         return items
 
     def _select(self, items: list[TrackedObject], sent: Parameters) -> list[_Record]:
-        order = sent.text("sort") or _NEWEST_FIRST
+        order = _NEWEST_FIRST if self.ignores_sort else sent.text("sort") or _NEWEST_FIRST
         key = _SORT_KEYS.get(order.removeprefix("-"))
         if key is None:
             raise value_error("sort must be revision or timestamp, descending with a minus sign")
@@ -139,6 +163,9 @@ class AuditTrail:
         day = _read_day(text)
         if day is None:
             raise value_error("timestamp must be compared with YYYY-MM-DD")
+        if self.ignores_timestamp:
+            return lambda _moment: True
+        day -= int(self.filter_zone.total_seconds())
         last = day + _DAY - 1 if self.timestamp_precision == "day" else day
         tests: dict[str, Callable[[int], bool]] = {
             ">=": lambda moment: moment >= day,

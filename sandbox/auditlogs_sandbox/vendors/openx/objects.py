@@ -5,9 +5,10 @@ Everything about a change follows from the object and the number of the change, 
 
 from __future__ import annotations
 
+import json
 import typing as t
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,11 @@ class Objects:
     Attributes:
         catalogue: The objects and when they changed.
         instance_uid: The platform hash.
+        zone: How far the zone of all times is ahead of UTC.
+        unix_times: Whether the times of the history are numbers.
+        update_action: What an update is called; the vendor shows only creations.
+        changes_as: Whether `changes` is an object or its text.
+        user_as: Whether `user` is an object or an e-mail address.
     """
 
     def __init__(self, world: World, catalogue: Catalogue) -> None:
@@ -55,6 +61,11 @@ class Objects:
         self.instance_uid = str(uuid.UUID(int=world.rng("openx", "instance").getrandbits(128), version=4))
         self._account_uid = f"600aa500-accf-fff1-8123-{self.instance_uid[-6:]}"
         self._people = world.people("openx")
+        self.zone = timedelta()
+        self.unix_times = False
+        self.update_action = "update"
+        self.changes_as: t.Literal["object", "text"] = "object"
+        self.user_as: t.Literal["object", "text"] = "object"
 
     def uid(self, item: TrackedObject) -> str:
         """Return the other identifier of an object."""
@@ -84,13 +95,15 @@ class Objects:
             "ip": f"10.0.50.{revision % 200 + 1}",
             "reason": _REASONS[revision % len(_REASONS)],
             "program": _PROGRAMS[revision % len(_PROGRAMS)],
-            "timestamp": write_time(moment),
+            "timestamp": moment if self.unix_times else self._write_time(moment),
             "action": self._action(item, revision),
             "type": "audittrail",
             "account_uid": self._account_uid,
             "instance_uid": self.instance_uid,
             "revision": revision,
         }
+        if self.changes_as == "text":
+            record["changes"] = json.dumps(record["changes"])
         if actor is None:
             record["reason"] = "system"
             if revision % 2:  # null as often as absent
@@ -99,6 +112,8 @@ class Objects:
             person = self._people[actor]
             first, _, last = person.name.partition(" ")
             record["user"] = {"first_name": first, "last_name": last, "name": person.name, "email": person.email}
+            if self.user_as == "text":
+                record["user"] = person.email
             # Now and then somebody acts for another user.
             record["real_user"] = "support@openx.example" if revision % 7 == 0 else person.email
         if (item.number + revision) % 5 == 0:  # a field that no page knows
@@ -110,11 +125,13 @@ class Objects:
             return None
         return (item.number + 2 * revision) % len(self._people)
 
-    @staticmethod
-    def _action(item: TrackedObject, revision: int) -> str:
+    def _write_time(self, moment: int) -> str:
+        return write_time(moment + int(self.zone.total_seconds()))
+
+    def _action(self, item: TrackedObject, revision: int) -> str:
         if revision == 1:
             return "create"
-        return "delete" if item.deleted and revision == item.changes else "update"
+        return "delete" if item.deleted and revision == item.changes else self.update_action
 
     def _changes(self, item: TrackedObject, revision: int, moment: int) -> Row:
         """Return the snapshot of a creation, and of an update what changed; vendor samples show only creations."""
@@ -136,10 +153,10 @@ class Objects:
             "type": item.kind,
             "account_uid": self._account_uid,
             "instance_uid": self.instance_uid,
-            "created_date": write_time(item.first),
-            "modified_date": write_time(modified),
+            "created_date": self._write_time(item.first),
+            "modified_date": self._write_time(modified),
             "revision": revision,
-            "deleted": "0",
+            "deleted": "1" if item.deleted else "0",
             "v": "3",
             **{name: value(item, number // period) for name, period, value in _FIELDS},
         }
