@@ -2,8 +2,9 @@
 
     uv run --group stores python -m tests.benchmarks.pipelines [--events 5000] [--only postgres,csv]
 
-Of each target two runs are shown: the whole pipeline, and the target alone, fed with the messages that the pipeline
-gave it. What the pipeline takes beyond that is our cost; who uses most of the wall time as CPU time is the limit.
+Of each target three runs are shown: the whole pipeline, the target alone, fed with the messages that the pipeline gave
+it, and the target without messages. What tap and mapper take beyond their start is our cost for the rows. Who uses most
+CPU time is the limit.
 Pigment's events come from a server without any work of its own; each makes a record and an audit event.
 Index Exchange's rows are loaded as BATCH files by the targets that take these.
 """
@@ -145,6 +146,12 @@ class Bench:
         self.rows = rows
         self.messages = folder / "messages.jsonl"
         run(commands, None, self.messages, folder)
+        # What a process takes to start; the tap imports the same for its catalog.
+        starts = [
+            run([[*command, *["--discover"][place:]]], None, Path(os.devnull), folder)
+            for place, command in enumerate(commands)
+        ]
+        self._idle = sum(start.cpu_seconds[0] for start in starts)
         lines = self.messages.read_bytes().splitlines()
         kinds = Counter(line.split(b'"', 4)[3].decode() for line in lines)
         print(f"  {', '.join(f'{count:,} {kind}' for kind, count in kinds.items())}")
@@ -160,14 +167,17 @@ class Bench:
         whole = run([*self.commands, self._target(kind).command()], None, Path(os.devnull), self._folder)
         messages = renew(self.messages) if renew else self.messages
         alone = run([self._target(kind).command()], messages, Path(os.devnull), self._folder)
+        idle = run([self._target(kind).command()], None, Path(os.devnull), self._folder)
         used = dict(zip([*NAMES[: len(self.commands)], "target"], whole.cpu_seconds, strict=True))
-        share = 1 - used["target"] / sum(whole.cpu_seconds)
+        theirs = used["target"] - idle.cpu_seconds[0]
+        ours = sum(whole.cpu_seconds[:-1]) - self._idle
         parts = (
             f"  {name:<40} {self.rows / whole.wall_seconds:>7,.0f} rows/s",
             f"{whole.wall_seconds / alone.wall_seconds:>4.2f}x the target's time alone",
             f"CPU s: {', '.join(f'{process} {seconds:.1f}' for process, seconds in used.items())}",
-            f"alone {alone.cpu_seconds[0]:.1f}",
-            f"ours {share:.0%}",
+            f"target alone {alone.cpu_seconds[0]:.1f}, without rows {idle.cpu_seconds[0]:.1f}",
+            f"{self.rows / theirs:,.0f} rows per CPU s of the target",
+            f"ours {ours / theirs:.0%} of its",
             f"limit: {max(used, key=used.__getitem__)}",
         )
         print("; ".join(parts), flush=True)

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 TABLE: t.Final = Path(__file__).with_name("environments.toml")
-CACHE: t.Final = Path(__file__).parents[2] / ".cache" / "targets"
+CACHE: t.Final = Path(__file__).parents[2] / ".environments" / "targets"
 PYTHON: t.Final = "3.11"
 
 
