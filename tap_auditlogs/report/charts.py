@@ -69,6 +69,11 @@ def totals_of(points: Sequence[Point]) -> dict[str, float]:
     return {name: totals[name] for name in order}
 
 
+def peak(points: Sequence[Point]) -> Point:
+    """Return the largest point; of several the one that sorts first."""
+    return min(points, key=lambda point: (-point.value, point.part, point.series))
+
+
 def table_over_time(points: Sequence[Point], parts: Sequence[str], series: Sequence[str], unit: str) -> Data:
     """Return the values with a row for each part of the period and a column for each series."""
     names = series_of(points, series)

@@ -107,7 +107,7 @@ def _open(place: str, schema: str | None) -> Iterator[Database]:
     if _URL.match(place):
         try:
             url = sa.make_url(place)
-        except sa.exc.ArgumentError as error:
+        except (sa.exc.ArgumentError, ValueError) as error:
             raise ReportError("--from is not a SQLAlchemy URL, such as postgresql+psycopg://user@host/db.") from error
         with open_database(url, known, schema) as database:
             yield database

@@ -231,7 +231,7 @@ def working_hours(scope: Scope) -> Iterator[Figure]:
         return
     hours = [f"{hour:02}" for hour in range(24)]
     points = [Point(hours[row.hour_of_week % 24], _WEEKDAYS[row.hour_of_week // 24], row.events) for row in answer.rows]
-    busiest = max(points, key=lambda point: point.value)
+    busiest = charts.peak(points)
     yield Figure(
         id="events-hours",
         title="When actors are active",

@@ -65,7 +65,7 @@ def show_streams(scope: Scope, extents: Mapping[str, Extent]) -> Iterator[Figure
     """The table of all streams, and their rows over time."""
     hours = scope.period.in_hours()
     counts: dict[str, dict[int, int]] = {}
-    queries = [extent.query for extent in extents.values()]
+    queries: list[str] = []
     for name, table in scope.database.tables.items():
         if table.has_time:
             answer = scope.database.ask(
@@ -93,12 +93,14 @@ def show_streams(scope: Scope, extents: Mapping[str, Extent]) -> Iterator[Figure
                 for name, extent in extents.items()
             ],
         ),
-        query=";\n\n".join(queries),
+        query=";\n\n".join([*(extent.query for extent in extents.values()), *queries]),
     )
-    yield from _rows_over_time(scope.period, hours, counts)
+    yield from _rows_over_time(scope.period, hours, counts, queries)
 
 
-def _rows_over_time(period: Period, hours: Hours, counts: Mapping[str, Mapping[int, int]]) -> Iterator[Figure]:
+def _rows_over_time(
+    period: Period, hours: Hours, counts: Mapping[str, Mapping[int, int]], queries: Sequence[str]
+) -> Iterator[Figure]:
     names = [name for name, found in counts.items() if found]
     if not names:
         return
@@ -119,7 +121,7 @@ def _rows_over_time(period: Period, hours: Hours, counts: Mapping[str, Mapping[i
         data=charts.table_over_time(
             [Point(part, name, rows) for (part, name), rows in sums.items()], buckets.labels, names, buckets.unit
         ),
-        query="-- The same as above, added up.",
+        query=";\n\n".join(queries),
         draw=charts.grid(
             [Point(part, name, rows / largest[name]) for (part, name), rows in sums.items()], buckets.labels, names
         ),

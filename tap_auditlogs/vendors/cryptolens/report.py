@@ -93,11 +93,11 @@ def requests_over_time(scope: Scope) -> Iterator[Figure]:
     if not answer.rows:
         return
     points = [Point(buckets.label(part), outcome, requests) for part, outcome, requests in answer.rows]
-    failures = {point.part: point.value for point in points if point.series == FAILURE}
-    worst = max(failures, key=lambda part: failures[part], default="")
+    failures = [point for point in points if point.series == FAILURE]
     sentence = "No request failed."
-    if worst:
-        sentence = f"Most requests failed in the {buckets.unit} {worst}: {words.number(failures[worst])}."
+    if failures:
+        worst = charts.peak(failures)
+        sentence = f"Most requests failed in the {buckets.unit} {worst.part}: {words.number(worst.value)}."
     yield Figure(
         id="cryptolens-requests",
         title=f"API requests per {buckets.unit}",

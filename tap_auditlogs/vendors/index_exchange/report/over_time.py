@@ -64,7 +64,7 @@ def _over_time(scope: Scope, answer: Answer, buckets: Buckets, title: str, names
     unit = "" if names[0] == IMPRESSIONS else " USD"
     sentence = f"{words.number(round(total, 2))}{unit} {TITLES[names[0]].lower()}{comparison}"
     if points:
-        top = max(points, key=lambda point: point.value)
+        top = charts.peak(points)
         sentence += f"; most in the {buckets.unit} {top.part}, {words.number(round(top.value, 2))}{unit}"
     if missing:
         sentence += f". {words.count(missing, buckets.unit)} without a file"
