@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from tap_auditlogs.report.catalog import subjects
 from tap_auditlogs.report.errors import ReportError
-from tap_auditlogs.report.images import write_images
+from tap_auditlogs.report.images import begin_drawing, write_images
 from tap_auditlogs.report.page import Section, render_page
 from tap_auditlogs.report.period import Period
 from tap_auditlogs.report.streams import measure, show_streams
@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
     from tap_auditlogs.report.anonymity import Names
     from tap_auditlogs.report.database import Database
+    from tap_auditlogs.report.renderer import Renderer
     from tap_auditlogs.report.streams import Extent
 
 # As in the vendor's own example for Cryptolens.
@@ -38,7 +39,7 @@ class Request:
     images: Path | None
 
 
-def build(database: Database, request: Request) -> str:
+def build(database: Database, request: Request, renderer: Renderer) -> str:
     """Return the page, and write the images.
 
     Raises:
@@ -48,19 +49,19 @@ def build(database: Database, request: Request) -> str:
     extents = measure(database)
     period = _choose_period(extents, request, now)
     scope = Scope(database, period, request.names, {name: extent.first for name, extent in extents.items()})
-    sections = list(_sections(scope, extents))
+    sections = list(_sections(scope, extents, renderer))
     if request.images is not None:
         request.images.mkdir(parents=True, exist_ok=True)
-        for figure in (figure for section in sections for figure in section.figures if figure.draw):
-            write_images(figure, request.images)
+        for figure in (drawing.figure for section in sections for drawing in section.drawings if drawing.charts):
+            write_images(figure, renderer, request.images)
     return render_page(sections, period, database.name, now)
 
 
-def _sections(scope: Scope, extents: Mapping[str, Extent]) -> Iterator[Section]:
+def _sections(scope: Scope, extents: Mapping[str, Extent], renderer: Renderer) -> Iterator[Section]:
     for subject in subjects():
-        if figures := subject.show(scope):
-            yield Section(subject.title, figures)
-    yield Section("Streams", list(show_streams(scope, extents)))
+        if drawings := [begin_drawing(figure, renderer) for figure in subject.show(scope)]:
+            yield Section(subject.title, drawings)
+    yield Section("Streams", [begin_drawing(figure, renderer) for figure in show_streams(scope, extents)])
 
 
 def _choose_period(extents: Mapping[str, Extent], request: Request, now: datetime) -> Period:

@@ -20,6 +20,8 @@ from tap_auditlogs.report.catalog import known_keys, known_tables
 from tap_auditlogs.report.database import open_database
 from tap_auditlogs.report.errors import ReportError
 from tap_auditlogs.report.files import find_files, open_files
+from tap_auditlogs.report.images import VERSION
+from tap_auditlogs.report.renderer import Renderer
 from tap_auditlogs.report.singer import spool
 
 if t.TYPE_CHECKING:
@@ -83,7 +85,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
 ) -> None:
     """Make one HTML page that shows the loaded audit logs."""
     try:
-        with _open(place, schema) as database:
+        with Renderer(VERSION) as renderer, _open(place, schema) as database:
             request = Request(
                 since=_in_zone(since, time_zone),
                 until=_in_zone(until, time_zone),
@@ -91,7 +93,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
                 names=Names(are_hidden=anonymous),
                 images=images,
             )
-            page = build(database, request)
+            page = build(database, request, renderer)
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(page, encoding="utf-8")
     except ReportError as error:

@@ -1,54 +1,69 @@
-"""Renders charts: for the page as SVG with CSS variables for its colours, and as image files."""
+"""Draws the charts of figures: for the page as SVG with CSS variables for its colours, and as image files."""
 
 from __future__ import annotations
 
 import re
 import typing as t
+from dataclasses import dataclass
 
 import altair as alt
-import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from tap_auditlogs.report import colors
 from tap_auditlogs.report.charts import NARROW, WIDE
 
 if t.TYPE_CHECKING:
+    from concurrent.futures import Future
     from pathlib import Path
 
+    from tap_auditlogs.report.renderer import Renderer
     from tap_auditlogs.report.subject import Draw, Figure
 
-_VERSION: t.Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+VERSION: t.Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+_WIDTHS: t.Final = {"wide": WIDE, "narrow": NARROW}
 _VARIABLES: t.Final = {color.light: f"var(--{color.name})" for color in colors.ALL}
 _COLOR: t.Final = re.compile("|".join(_VARIABLES))
 _IMAGE_SCALE: t.Final = 2.0
 
 
-def embed(figure: Figure) -> dict[str, str]:
-    """Return the chart as SVG elements by the name of their width."""
-    return {name: _svg_element(figure, name, width) for name, width in (("wide", WIDE), ("narrow", NARROW))}
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, and its charts by the name of their width, which are being drawn."""
+
+    figure: Figure
+    charts: dict[str, Future[str]]
+
+    def elements(self) -> dict[str, str]:
+        """Return the charts as SVG elements for the page."""
+        return {name: self._element(name, svg.result()) for name, svg in self.charts.items()}
+
+    def _element(self, name: str, svg: str) -> str:
+        svg = _COLOR.sub(lambda found: _VARIABLES[found[0]], svg)
+        svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+        # Ids are unique within one SVG only.
+        prefix = f"{self.figure.id}-{name}-"
+        svg = re.sub(r'(?<= id=")(?=[^"<>]*")', prefix, svg)
+        return re.sub(r'(?<="url\(#)', prefix, svg)
 
 
-def _svg_element(figure: Figure, name: str, width: int) -> str:
-    svg = _render(figure, width)
-    svg = _COLOR.sub(lambda found: _VARIABLES[found[0]], svg)
-    svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-    # Ids are unique within one SVG only.
-    prefix = f"{figure.id}-{name}-"
-    svg = re.sub(r'(?<= id=")(?=[^"<>]*")', prefix, svg)
-    return re.sub(r'(?<="url\(#)', prefix, svg)
+def begin_drawing(figure: Figure, renderer: Renderer) -> Drawing:
+    """Begin to draw the charts of a figure; a table has none."""
+    widths = _WIDTHS if figure.draw else {}
+    return Drawing(figure, {name: renderer.draw(_specify(figure, width)) for name, width in widths.items()})
 
 
-def write_images(figure: Figure, folder: Path) -> None:
+def write_images(figure: Figure, renderer: Renderer, folder: Path) -> None:
     """Write the chart as `<id>.svg` and `<id>.png`, for a light page."""
-    svg = _render(figure, WIDE, title=figure.title)
+    import vl_convert  # noqa: PLC0415 - takes time to load, and most reports have no images
+
+    spec = _specify(figure, WIDE) | {"title": figure.title, "background": colors.PAPER.light}
+    svg = renderer.draw(spec).result()
     (folder / f"{figure.id}.svg").write_text(svg, encoding="utf-8")
     (folder / f"{figure.id}.png").write_bytes(vl_convert.svg_to_png(svg, scale=_IMAGE_SCALE))
 
 
-def _render(figure: Figure, width: int, title: str | None = None) -> str:
+def _specify(figure: Figure, width: int) -> dict[str, t.Any]:
     draw = t.cast("Draw", figure.draw)
     with debug_mode(False):  # validation takes as long as drawing, and the tests draw every chart with it
-        spec = draw(width).to_dict()
-    if title is not None:
-        spec |= {"title": title, "background": colors.PAPER.light}
-    return vl_convert.vegalite_to_svg(spec, vl_version=_VERSION)
+        return draw(width).to_dict()

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 import jinja2
 
-from tap_auditlogs.report import colors, images, words
+from tap_auditlogs.report import colors, words
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from tap_auditlogs.report.images import Drawing
     from tap_auditlogs.report.period import Period
-    from tap_auditlogs.report.subject import Cell, Data, Figure
+    from tap_auditlogs.report.subject import Cell, Data
 
 _MOST_ROWS: t.Final = 800
 
@@ -26,7 +27,7 @@ class Section:
     """A subject with its figures."""
 
     title: str
-    figures: Sequence[Figure]
+    drawings: Sequence[Drawing]
 
     @property
     def id(self) -> str:
@@ -53,7 +54,6 @@ def render_page(sections: Sequence[Section], period: Period, source: str, now: d
         now=now,
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        embed=images.embed,
         most_rows=_MOST_ROWS,
     )
 

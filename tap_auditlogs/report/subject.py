@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import altair as alt
 
@@ -82,9 +82,9 @@ class Subject:
     needs: Sequence[str]
     figures: Sequence[Callable[[Scope], Iterable[Figure]]]
 
-    def show(self, scope: Scope) -> list[Figure]:
-        """Return its figures; none without its tables or their times."""
+    def show(self, scope: Scope) -> Iterator[Figure]:
+        """Yield its figures; none without its tables or their times."""
         tables = scope.database.tables
-        if not all(name in tables and tables[name].has_time for name in self.needs):
-            return []
-        return [figure for draw in self.figures for figure in draw(scope)]
+        if all(name in tables and tables[name].has_time for name in self.needs):
+            for draw in self.figures:
+                yield from draw(scope)
