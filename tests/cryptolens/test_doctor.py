@@ -97,6 +97,7 @@ def test_a_contradicted_assumption_is_told_and_nothing_is_lost(
     examination = examine(sandbox, "cryptolens")
     assert outcomes(examination)[assumption_id] is CONTRADICTED, reason(examination, assumption_id)
     assert not examination.is_well
+    assert {estimate.stream for estimate in examination.estimates} == set(STREAMS) - messages.keys()
     run = read(sandbox)
     assert run.exit_code == bool(messages), run.log
     for stream in STREAMS:

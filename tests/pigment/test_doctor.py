@@ -80,7 +80,7 @@ SWITCHES: list[tuple[str, Callable[[PigmentSandbox], None], str | None]] = [
 @pytest.fixture(autouse=True)
 def _events_at_midnight(pigment: PigmentSandbox) -> None:
     midnight = pigment.world.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    for hours in (-20, -8, -2, 2, 8, 20):
+    for hours in (-20, -8, -0.5, 0.5, 8, 20):
         pigment.add_event(midnight - timedelta(hours=24) + timedelta(hours=hours))
 
 
@@ -198,3 +198,24 @@ def test_the_budget_is_kept_and_nothing_is_changed(sandbox: Sandbox) -> None:
     examine(sandbox, "pigment")
     assert 0 < sandbox.counts()["pigment"]["requests"] <= 40
     assert sandbox.counts()["pigment"]["writes"] == 0
+
+
+def test_a_zone_is_seen_whatever_the_order(clock: Clock) -> None:
+    with Sandbox(seed=3, vendors=["pigment"], size=3000, clock=clock) as large:
+        pigment = large.vendor("pigment", PigmentSandbox)
+        pigment.order = "ascending"
+        pigment.zone = timezone(timedelta(hours=-8))
+        assert outcomes(examine(large, "pigment"))["pigment-01"] is CONTRADICTED
+
+
+@pytest.mark.parametrize(("minutes", "outcome"), [(50, CONFIRMED), (70, NOT_OBSERVABLE)])
+def test_a_date_is_only_settled_by_events_near_midnight(clock: Clock, minutes: int, outcome: Outcome) -> None:
+    clock.shift = timedelta(days=-365)
+    with Sandbox(vendors=["pigment"], size=1, clock=clock) as empty:
+        clock.shift = timedelta()
+        pigment = empty.vendor("pigment", PigmentSandbox)
+        midnight = pigment.world.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+        pigment.add_event(midnight - timedelta(minutes=minutes))
+        pigment.add_event(midnight + timedelta(minutes=minutes))
+        examination = examine(empty, "pigment")
+    assert outcomes(examination)["pigment-01"] is outcome

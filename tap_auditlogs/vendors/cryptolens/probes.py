@@ -98,10 +98,13 @@ class Probes(VendorDoctor):
         now = self.client.server_time().timestamp()
         for name, page in self.pages.items():
             log = self.log_stream(name)
+            first = _marks(log, page)
+            if first != sorted(first, key=lambda mark: mark.id):
+                continue  # the tap cannot read it
             end = self.ends.get(name)
             last = None if end is None or end.response is None else sorted(_marks(log, end.response))
             size = LogSize(
-                _marks(log, page),
+                first,
                 last,
                 partial(self._marks_after, log),
                 now=now,

@@ -19,14 +19,14 @@ class Doctor(Probes):
             id="pigment-01",
             sentence="A date in `ingestedSince` means midnight UTC, inclusive.",
             relied_on=f"{_WINDOW}:query_start",
-            request="Events since a date on whose eve and morning the first page has events",
+            request="Events since the date at whose midnight the first page has events nearest on both sides",
             confirmed=Reading("all events from midnight UTC on, and none before", "asks from a date on"),
             contradicted=Reading(
                 "events after midnight are missing, or earlier ones came",
                 "asks from 12 hours before the time that it needs, so that midnight in any zone is early enough, and "
                 "leaves out what is too early",
             ),
-            unseen="no day on the first page has events on both sides of midnight",
+            unseen="no midnight on the first page has events within an hour on both sides",
             probe=Probes.probe_date,
         ),
         Assumption(

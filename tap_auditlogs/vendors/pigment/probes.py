@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -129,23 +130,14 @@ class Probes(VendorDoctor):
 
     def probe_date(self) -> Finding:
         dated = [(moment, event["eventId"]) for event in self.events() if (moment := _ingested(event))]
-        midnight = _telling_midnight([moment for moment, _ in dated])
+        midnight, hours = _telling_midnight([moment for moment, _ in dated])
         if midnight is None:
-            return not_observable(
-                "no day on the first page has events in its first twelve hours and some on the day before"
-            )
+            return not_observable("no midnight on the first page has events in the twelve hours before and after it")
         answer = self.ask_events(ingestedSince=midnight.date().isoformat())
         if not answer.accepted:
             return contradicted(f"a date is refused with {answer.status}")
-        found = [moment for event in _dated(answer) if (moment := _ingested(event))]
         expected = {event_id for moment, event_id in dated if moment >= midnight}
-        missing = len(expected - _ids(answer))
-        early = sum(moment < midnight for moment in found)
-        if missing and not _has_more(t.cast("ApiResponse", answer.response)):
-            return contradicted(f"{missing} of {len(expected)} events after midnight UTC are missing")
-        if early:
-            return contradicted(f"{early} events from before midnight UTC came as well")
-        return confirmed(f"all {len(expected)} events after midnight UTC came, and none from before")
+        return _compared(answer, expected, midnight, hours)
 
     def probe_time(self) -> Finding:
         moments = [moment for event in self.events() if (moment := _ingested(event))]
@@ -354,14 +346,32 @@ def _dated(answer: Answer) -> list[dict[str, t.Any]]:
     return [event for event in events_of(t.cast("ApiResponse", answer.response)) if isinstance(event, dict)]
 
 
-def _telling_midnight(moments: list[datetime]) -> datetime | None:
-    """Return a midnight with events within twelve hours on both sides, if there is one."""
-    half_day = timedelta(hours=12)
-    for midnight in sorted({datetime.combine(moment.date(), time(), UTC) for moment in moments}, reverse=True):
-        before = any(midnight - half_day <= moment < midnight for moment in moments)
-        if before and any(midnight <= moment < midnight + half_day for moment in moments):
-            return midnight
-    return None
+def _compared(answer: Answer, expected: set[t.Any], midnight: datetime, hours: int) -> Finding:
+    """Compare the events since a date with those expected since midnight UTC."""
+    found = [moment for event in _dated(answer) if (moment := _ingested(event))]
+    missing = len(expected - _ids(answer))
+    early = sum(moment < midnight for moment in found)
+    oldest_first = bool(found) and found[0] < found[-1]
+    if missing and _has_more(t.cast("ApiResponse", answer.response)) and not oldest_first:
+        return not_observable("the answer has more than one page")
+    if missing:
+        return contradicted(f"{missing} of {len(expected)} events after midnight UTC are missing")
+    if early:
+        return contradicted(f"{early} events from before midnight UTC came as well")
+    if hours > 1:
+        return not_observable(f"the events nearest to a midnight leave up to {hours} hours open")
+    return confirmed(f"all {len(expected)} events after midnight UTC came, and none from before")
+
+
+def _telling_midnight(moments: list[datetime]) -> tuple[datetime | None, int]:
+    """Return the midnight with the nearest events on both sides, and within how many hours they are."""
+    best, least = None, timedelta(hours=12)
+    for midnight in sorted({datetime.combine(moment.date(), time(), UTC) for moment in moments}):
+        before = min((midnight - moment for moment in moments if moment < midnight), default=least)
+        after = min((moment - midnight for moment in moments if moment >= midnight), default=least)
+        if max(before, after) < least:
+            best, least = midnight, max(before, after)
+    return best, math.ceil(least / _HOUR)
 
 
 def _has_zone(text: str) -> bool:
