@@ -39,9 +39,9 @@ def texts(value: object) -> Iterator[str]:
 
 
 def own_words() -> str:
-    """All that the doctor's own code says; a value that stands there as well cannot be told from it."""
+    """All that the code itself says, such as names of services; a value that stands there cannot be told from it."""
     folder = Path(tap_auditlogs.__file__).parent
-    files = [*folder.glob("doctor/*.py"), *folder.glob("vendors/*/doctor.py"), *folder.glob("vendors/*/probes.py")]
+    files = [*folder.glob("doctor/*.py"), *folder.glob("vendors/*/*.py")]
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
@@ -73,7 +73,7 @@ def test_the_report_holds_no_value_of_the_account(name: str) -> None:
     }
     candidates = {value for value in searched if not own.tells(value)}
     assert len(candidates) > 100
-    assert len(searched - candidates) < 25
+    assert len(searched - candidates) < 40
     assert [value for value in candidates if told.tells(value)] == []
     assert [value for value in configured & candidates if value in report] == []
 
