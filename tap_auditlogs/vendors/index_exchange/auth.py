@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.core.vendor import Settings
 
 # Vendor page on authentication: a token lives one hour. The page's own sample token lives one minute, so that
-# `expires_in` counts where it comes.
+# `expires_in` counts where it comes. index-exchange-22
 DEFAULT_LIFETIME_SECONDS = 3600.0
 
 _WHAT = "token request"
@@ -44,6 +44,7 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
             response = self._client.send(request, what=_WHAT)
         except ApiError as error:
             # Keycloak tells a wrong client with 400 or 401; which of them is not on the vendor's page.
+            # index-exchange-23
             if error.status not in {400, 401}:
                 raise
             raise CredentialsError(
@@ -57,6 +58,7 @@ class ClientCredentialsAuthenticator(TokenAuthenticator):
 
 
 def _encoded_key(settings: Settings) -> str:
+    # index-exchange-21: the vendor hands it out encoded
     if "client_key" in settings:
         return t.cast("str", settings["client_key"]).strip()
     return base64.b64encode(f"{settings['client_id']}:{settings['client_secret']}".encode()).decode()

@@ -24,7 +24,7 @@ class IndexExchangeClient(HttpClient):
 
     def __init__(self, settings: Settings, options: HttpOptions) -> None:
         authenticator = ClientCredentialsAuthenticator(settings, options)
-        super().__init__(VENDOR_NAME, options, authenticator=authenticator)
+        super().__init__(VENDOR_NAME, options, authenticator=authenticator)  # index-exchange-24: without a limit
         self._api_url: str = settings["api_url"].rstrip("/")
         connections = settings["max_concurrency"] + 1
         self._own_files = FileClient(VENDOR_NAME, options, authenticator=authenticator, connections=connections)

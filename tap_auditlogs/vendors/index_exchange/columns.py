@@ -14,10 +14,10 @@ if t.TYPE_CHECKING:
 Kind: t.TypeAlias = t.Literal["string", "integer", "number", "timestamp"]
 
 # In the order of the vendor's column list, then of a third-party client. Which of them a file has depends on the
-# account and on time, so the header of each file decides.
+# account and on time, so the header of each file decides. index-exchange-11
 COLUMNS: Mapping[str, tuple[Kind, str]] = {
     "auction_id": ("string", "The auction; may be masked, and repeats in bid files."),
-    "timestamp": ("timestamp", "The time of the event, UTC."),
+    "timestamp": ("timestamp", "The time of the event, UTC."),  # index-exchange-13
     "country": ("string", "ISO 3166 code of two letters, or `unknown`."),
     "state": ("string", "Code of the state or province."),
     "dma": ("string", "Designated market area."),
@@ -56,7 +56,7 @@ COLUMNS: Mapping[str, tuple[Kind, str]] = {
     "discount_amount": ("number", "The discount."),
     "video_placement_type": ("string", "Where a video was shown."),
 }
-BID_COLUMNS: Mapping[str, tuple[Kind, str]] = {
+BID_COLUMNS: Mapping[str, tuple[Kind, str]] = {  # index-exchange-12
     **COLUMNS,
     "bid_stage": ("string", "How far the bid came, or why it was not eligible."),
 }

@@ -76,7 +76,7 @@ class Downloader:
             sink = _Sink(content, self._cancelled)
             tries = 1 if self.is_hurried else MAX_TRIES
             self._client.fetch_file(file.url, sink.open, what=f"file {file.key}", tries=tries)
-            if sink.md5 == file.md5:
+            if sink.md5 == file.md5:  # index-exchange-05: of the bytes as stored
                 return
         msg = f"its bytes do not match the listed md5, in {MD5_TRIES} attempts"
         raise Md5Error(msg, where=f"index_exchange: file {file.key}", advice="The next run tries again")

@@ -26,6 +26,7 @@ class FileStream(ChildStream, abc.ABC):
         work: What is finished in the manifest when a file was written.
     """
 
+    source_name = staticmethod(str)  # the columns of files are in snake_case
     replication_key = "file_md5"
     has_bookmark = False  # the manifest is in that of `FilesStream`
     event_types: t.ClassVar[frozenset[str]] = frozenset({"impressions"})

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 Row: t.TypeAlias = "dict[str, t.Any]"
 
 # Vendor pages: impressions at /downloads; the page on bid files names no path, a third-party client asks here.
+# index-exchange-03
 PATHS: Mapping[str, str] = {"impressions": "/downloads", "bids": "/downloads/bidevents"}
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -70,8 +71,8 @@ class Listing:
 def read_listing(response: ApiResponse, event_type: str) -> Listing:
     """Parse a list.
 
-    Paging and order are not documented. Any sign that the list is incomplete is an error, since files that it
-    leaves out could expire unread.
+    Paging and order are not documented (index-exchange-01). Any sign that the list is incomplete is an error, since
+    files that it leaves out could expire unread.
 
     Raises:
         ProtocolError: If the answer is not a complete list.
@@ -104,7 +105,7 @@ def _sign_of_more(answer: Row, entries: list[t.Any]) -> str | None:
     if paging:
         return f"it has a key {paging[0]!a:.60}"
     count = answer.get("count")
-    # For bid files it is not said whether hours or parts are counted.
+    # For bid files it is not said whether hours or parts are counted. index-exchange-02
     parts = sum(len(entry["parts"]) for entry in entries if isinstance(entry, dict) and _has_parts(entry))
     if isinstance(count, int) and count > max(len(entries), parts):
         return f"it counts more files than the {len(entries)} that it has"
@@ -120,7 +121,7 @@ def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
         raise ValueError("is not an object")  # noqa: TRY004 - one kind of error for all that is no file
     subscription_id = _integer(entry.get("subscriptionID"))
     hour = _hour(entry.get("hour"))
-    in_parts = _has_parts(entry)
+    in_parts = _has_parts(entry)  # index-exchange-25: bid files used to come without
     parts = entry["parts"] if in_parts else [entry]
     if not parts:
         raise ValueError(f"({format_hour(hour)}) has no files")
@@ -129,12 +130,15 @@ def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
         if not isinstance(part, dict):
             raise ValueError(f"({key}) is not an object")  # noqa: TRY004 - likewise
         details = {name: value for name, value in {**entry, **part}.items() if name not in _KEYS_TAKEN}
+        # index-exchange-04: everything else may be missing
         md5, url = part.get("md5sum"), part.get("downloadURL")
         if not isinstance(md5, str) or not _MD5.fullmatch(md5.lower()):
             raise ValueError(f"({key}) has no md5sum")
         if not isinstance(url, str) or not url:
             raise ValueError(f"({key}) has no downloadURL")
-        if "downloadStats" in details:  # the vendor's table spells it so, its notes and samples do not
+        if (
+            "downloadStats" in details
+        ):  # the vendor's table spells it so, its notes and samples do not: index-exchange-08
             details.setdefault("downloadStatus", details["downloadStats"])
             del details["downloadStats"]
         yield ListedFile(key, md5.lower(), url, len(parts), in_parts, _time(details.get("dateCreated")), details)
@@ -149,6 +153,7 @@ def _integer(value: object) -> int:
 
 
 def _hour(value: object) -> datetime:
+    # index-exchange-06
     try:
         hour = parse_timestamp(t.cast("str", value))
     except (TypeError, ValueError):

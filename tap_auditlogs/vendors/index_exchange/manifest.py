@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
 # Vendor pages: files are kept for 14 days and appear within 36 hours. Whether the days count from the hour or from the
 # creation of the file is not documented: an entry is kept for the sum of both, or for as long as its file is listed.
+# index-exchange-09
 RETENTION = timedelta(days=14)
 LATENESS = timedelta(hours=36)
 

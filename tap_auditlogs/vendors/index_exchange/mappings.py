@@ -36,7 +36,7 @@ def _schema(*properties: th.Property[t.Any]) -> dict[str, t.Any]:
 
 
 def _names_schema(subject: str, description: str) -> dict[str, t.Any]:
-    """Return the schema of a mapping of ids to names."""
+    """Return the schema of a mapping of ids to names, which a third-party client shows (index-exchange-14)."""
     return _schema(
         _key(f"{subject}_id", th.IntegerType, description),
         th.Property(f"{subject}_name", th.StringType, description="Its name."),
@@ -56,7 +56,7 @@ class ReferenceStream(AuditStream, abc.ABC):
         client = t.cast("IndexExchangeClient", self.connection.client)
         try:
             rows = fetch_rows(client, self.path)
-        except RefusedError as error:
+        except RefusedError as error:  # index-exchange-17
             msg = f"{error}. Deselect the stream, or ask Index Exchange for access"
             raise SkippedStreamError(msg) from error
         failures: list[str] = []
@@ -91,6 +91,7 @@ def fetch_rows(client: IndexExchangeClient, path: str) -> list[t.Any]:
     response = client.get(path, what=path.removeprefix("/"))
     answer = response.json()
     # The envelope of the mappings is on the vendor's page; that of the exchange rates is not known.
+    # index-exchange-18
     rows = answer.get("data") if isinstance(answer, dict) else answer
     if not isinstance(rows, list):
         msg = "the answer holds no list of rows"
@@ -100,6 +101,8 @@ def fetch_rows(client: IndexExchangeClient, path: str) -> list[t.Any]:
 
 def fetch_names(client: IndexExchangeClient, logger: logging.Logger) -> Names:
     """Return the names for the hourly table; where a mapping has an id twice, the first name.
+
+    index-exchange-16
 
     A mapping that this account may not read has none; the logger is told.
     """
@@ -195,6 +198,7 @@ class CampaignsStream(ReferenceStream):
     name = "index_exchange_campaigns"
     path = "/mappings/campaigns"
     primary_keys = ("brand_id", "campaign_id")
+    # index-exchange-15
     # The name under which creatives come is not documented: under another one than `creatives`, they are found in
     # `additional_properties`.
     schema = _schema(
@@ -227,8 +231,9 @@ class ExchangeRatesStream(ReferenceStream):
     schema = _schema(
         _key("base", th.StringType, "As the vendor sends it."),
         _key("currency", th.StringType, "As the vendor sends it."),
-        _key("date", th.StringType, "YYYY-MM-DD."),
+        _key("date", th.StringType, "YYYY-MM-DD."),  # index-exchange-20
         # Vendor pages say both "USD into local currency" and "foreign currencies to USD".
+        # index-exchange-19
         th.Property(
             "rate",
             th.NumberType,

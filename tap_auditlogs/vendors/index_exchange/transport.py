@@ -1,8 +1,8 @@
 """Which hosts files may be downloaded from.
 
-The list has a URL per file. On the configured host it is requested with the token. On any other host it is
-requested without credentials, over https, and only if the host is public: a list must not make the tap read the
-operator's network.
+The list has a URL per file. On the configured host (index-exchange-07) it is requested with the token. On any other
+host it is requested without credentials, over https, and only if the host is public: a list must not make the tap read
+the operator's network.
 """
 
 from __future__ import annotations

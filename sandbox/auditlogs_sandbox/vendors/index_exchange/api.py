@@ -46,6 +46,7 @@ _REPEATABLE: t.Final = {"dsps": "dsp_name", "buyers": "buyer_name"}
 _RATES: t.Final = "exchange-rates"
 _RATE_PARAMETERS: t.Final = frozenset({"date", "currency"})
 _FILES: t.Final = "files/"
+_SUNDAY: t.Final = 7
 
 
 class _RefusedError(Exception):
@@ -64,6 +65,11 @@ class IndexExchangeSandbox(VendorSandbox):
         catalog: The mappings and exchange rates.
         event_types: The kinds of files that the settings ask for.
         forbidden: Paths, such as `mappings/campaigns` or `downloads/bidevents`, that the key is not entitled to.
+        refusal_status: How what the key is not entitled to is refused; no page says.
+        bids_path_exists: Whether bid files are listed where a third-party client asks for them.
+        counts_parts: Whether `count` of the bid list counts parts; no page says.
+        lists_bids_without_parts: Bid files come in the old form, one for each hour.
+        sunday_rates: The date of the rates that a Sunday gets; None if there are none for it.
         generation_paused: The lists are empty, and no files come.
         expired_status: How the download of an expired file is refused; no page says which.
         has_status_misspelled: The lists say `downloadStats`, as the vendor's table does, not `downloadStatus`.
@@ -87,6 +93,11 @@ class IndexExchangeSandbox(VendorSandbox):
         self.catalog = Catalog(world)
         self.event_types: list[EventType] = ["impressions", "bids"]
         self.forbidden: set[str] = set()
+        self.refusal_status = 403
+        self.bids_path_exists = True
+        self.counts_parts = False
+        self.lists_bids_without_parts = False
+        self.sunday_rates: t.Literal["friday", "sunday"] | None = None
         self.generation_paused = False
         self.expired_status: t.Literal[404, 410] = 404
         self.has_status_misspelled = False
@@ -239,7 +250,9 @@ class IndexExchangeSandbox(VendorSandbox):
         if client is None:
             raise _RefusedError(401, "Unauthorized")
         if self._refuses(path):
-            raise _RefusedError(403, "Forbidden")
+            raise _RefusedError(self.refusal_status, "Forbidden")
+        if path == "downloads/bidevents" and not self.bids_path_exists:
+            raise _RefusedError(404, "Not Found")
         if is_file:
             self._check_query(request)
             return self._file(request, int(file_id), client)
@@ -268,7 +281,9 @@ class IndexExchangeSandbox(VendorSandbox):
         self.world.rng(self.name, "list", str(self._lists_given)).shuffle(hours)
         self._lists_given += 1
         entries = [self._entry(request, published, client) | self.entry_changes for published in hours]
-        return {"count": len(entries), "availableDownloads": entries, **self.list_changes}
+        parts = sum(len(published.files) for published in hours)
+        count = parts if self.counts_parts else len(entries)
+        return {"count": count, "availableDownloads": entries, **self.list_changes}
 
     def _entry(self, request: Request, published: PublishedHour, client: Client) -> Row:
         key = published.key
@@ -278,7 +293,7 @@ class IndexExchangeSandbox(VendorSandbox):
             "hour": write_time(key.hour),
         }
         files = [self._file_entry(request, published, file, client) for file in published.files]
-        if not published.has_parts:
+        if not published.has_parts or (self.lists_bids_without_parts and len(files) == 1):
             return entry | files[0]
         if self.parts_are_bare:
             files = [{name: file[name] for name in ("downloadURL", "md5sum")} for file in files]
@@ -355,10 +370,17 @@ class IndexExchangeSandbox(VendorSandbox):
         rates = self.catalog.exchange_rates
         if "date" in request.args:
             day = _read_day(request.args["date"])
-            rates = [rate for rate in rates if rate["date"] == day]
+            rates = self._rates_of_sunday(day) or [rate for rate in rates if rate["date"] == day]
         if "currency" in request.args:
             rates = [rate for rate in rates if rate["currency"] == request.args["currency"]]
         return rates if self.bare_exchange_rates else {"data": rates}
+
+    def _rates_of_sunday(self, day: str) -> list[Row]:
+        asked = date.fromisoformat(day)
+        if self.sunday_rates is None or asked.isoweekday() != _SUNDAY:
+            return []
+        shown = asked - timedelta(days=2) if self.sunday_rates == "friday" else asked
+        return [{**rate, "date": shown.isoformat()} for rate in self.catalog.exchange_rates[:5]]
 
     def _refuses(self, path: str) -> bool:
         return path in self.forbidden
