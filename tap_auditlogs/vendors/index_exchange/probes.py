@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import hashlib
 import io
 import typing as t
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,7 +59,10 @@ if t.TYPE_CHECKING:
 
 _MOST_BYTES = 4 << 20
 """Of a file; a larger one is read so far only."""
+_MOST_TEXT = 64 << 20
+_MOST_LINES_OF_A_CELL = 20
 _MOST_SAMPLED_ROWS = 500
+_GZIP = 31  # zlib's code for a gzip header and the largest window
 _PER_USD, _IN_USD = Decimal("1.15"), Decimal("0.87")
 """The Canadian dollar has been far from par with the US dollar for years."""
 _SUNDAY = 7
@@ -191,7 +196,7 @@ class Probes(VendorDoctor):
         complete = self._fetch(file, content)
         md5 = hashlib.md5(bytes(content), usedforsecurity=False).hexdigest()
         sample = self.files[event_type] = FileSample(file, len(content), complete, md5)
-        self._read(sample, bytes(content), stream)
+        self._read(sample, bytes(content) if complete else _whole_rows(bytes(content)), stream)
         return sample
 
     def _fetch(self, file: ListedFile, content: bytearray) -> bool:
@@ -219,7 +224,7 @@ class Probes(VendorDoctor):
                 sample.rows += len(page)
                 sample.records += page[: _MOST_SAMPLED_ROWS - len(sample.records)]
         except UnreadableFileError as error:
-            sample.fault = "" if not sample.complete and sample.rows else str(error)
+            sample.fault = str(error)
         if sample.records and not sample.fault:
             grouped = LogFile(io.BytesIO(content))
             dimensions = self.settings.get("hourly_dimensions") or DEFAULT_DIMENSIONS
@@ -511,6 +516,20 @@ def fetch_rates(answer: t.Any) -> list[dict[str, t.Any]]:
     """Return the rates in an answer, in either form."""
     rows = answer.get("data") if isinstance(answer, dict) else answer
     return [row for row in rows or [] if isinstance(row, dict)]
+
+
+def _whole_rows(beginning: bytes) -> bytes:
+    """Return the rows that are whole in the beginning of a gzip file, as a gzip file."""
+    try:
+        data = zlib.decompressobj(wbits=_GZIP).decompress(beginning, _MOST_TEXT)
+    except zlib.error:
+        return beginning
+    end = data.rfind(b"\n") + 1
+    for _ in range(_MOST_LINES_OF_A_CELL):
+        if data.count(b'"', 0, end) % 2 == 0:
+            break
+        end = data.rfind(b"\n", 0, end - 1) + 1  # a line break within a cell
+    return gzip.compress(data[:end], compresslevel=1)
 
 
 def _as_sent(record: dict[str, t.Any]) -> dict[str, t.Any]:
