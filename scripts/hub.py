@@ -8,7 +8,16 @@ import typing as t
 import yaml
 from typing_extensions import override
 
-from scripts.meltano_yml import LOADER_GROUPS, MAPPER_LABEL, complete_schema, credentials_of, loader_schema, settings_of
+from scripts.meltano_yml import (
+    LOADER_GROUPS,
+    MAPPER_LABEL,
+    REPORT,
+    complete_schema,
+    credentials_of,
+    loader_schema,
+    report_settings,
+    settings_of,
+)
 from scripts.tables import ROOT
 from tap_auditlogs.ocsf.mapper import OcsfMapper
 from tap_auditlogs.tap import TapAuditLogs
@@ -67,6 +76,7 @@ def definitions() -> dict[Path, Definition]:
         "extractors": {**common, **singer, **_extractor(project["description"])},
         "mappers": {**common, **_mapper()},
         "loaders": {**common, **singer, **_loader()},
+        "utilities": {**common, **_utility()},
     }
     return {HUB / kind / plugin["name"] / f"{VARIANT}.yml": plugin for kind, plugin in plugins.items()}
 
@@ -104,6 +114,22 @@ def _loader() -> Definition:
         **_plugin(TargetPigment.name, "Pigment", description, TargetPigment.capabilities, loader_schema()),
         "domain_url": "https://www.pigment.com/",
         "settings_group_validation": LOADER_GROUPS,
+    }
+
+
+def _utility() -> Definition:
+    return {
+        "name": REPORT,
+        "namespace": REPORT.replace("-", "_"),
+        "label": "Report",
+        "description": "Makes one HTML page of the loaded audit logs",
+        "executable": REPORT,
+        "commands": {"page": {"args": "", "description": "Write the page"}},
+        "keywords": ["report"],
+        # The driver is that of target-postgres.
+        "pip_url": f"{TapAuditLogs.name}[report] psycopg[binary]",
+        "settings": list(report_settings()),
+        "settings_group_validation": [["from"]],
     }
 
 

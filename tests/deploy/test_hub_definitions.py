@@ -27,6 +27,7 @@ KEYS: t.Final = {
     "extractors": COMMON | SINGER | {"metadata", "schema", "select"},
     "loaders": COMMON | SINGER | {"dialect", "target_schema"},
     "mappers": COMMON | {"capabilities", "mappings"},
+    "utilities": COMMON | {"ext_repo", "supported_python_versions", "log_parser"},
 }
 CAPABILITIES: t.Final = {
     "extractors": {
@@ -96,5 +97,7 @@ def test_the_repository_declares_the_same_in_its_meltano_yml(path: Path) -> None
     (declared,) = [it for it in project[path.parents[1].name] if it["name"] == definition["name"]]
     for key in ("namespace", "label", "executable", "settings"):
         assert declared[key] == definition[key]
-    assert declared.get("settings_group_validation", []) == definition["settings_group_validation"]
-    assert sorted(declared["capabilities"]) == definition["capabilities"]
+    assert declared.get("settings_group_validation", definition["settings_group_validation"]) == (
+        definition["settings_group_validation"]
+    )
+    assert sorted(declared.get("capabilities", [])) == definition.get("capabilities", [])

@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
 TAP: t.Final = "tap-auditlogs"
 MAPPER: t.Final = "mapper-auditlogs-ocsf"
 LOADER: t.Final = "target-pigment"
+REPORT: t.Final = "auditlogs-report"
 BY_COMMAND: t.Final = ("pigment.api_key", "pigment.api_url")
 
 
@@ -90,6 +91,16 @@ def test_a_new_project_is_set_up_and_run_by_commands_only(project: MeltanoProjec
     events = {row["eventId"] for row in sandbox.truth()["pigment_audit_events"]}
     assert imported["pigment_audit_events"] == events
     assert len(imported["audit_events"]) == len(events)
+
+    # The records in a file with the name of their stream are one of the report's sources.
+    messages = map(json.loads, project.run("invoke", TAP).stdout.splitlines())
+    records = [json.dumps(it["record"]) for it in messages if it["type"] == "RECORD"]
+    assert len(records) == len(events)
+    (project.folder / "loaded").mkdir()
+    (project.folder / "loaded" / "pigment_audit_events.jsonl").write_text("\n".join(records), encoding="utf-8")
+    project.run("config", "set", REPORT, "from", "loaded")
+    project.run("invoke", f"{REPORT}:page")
+    assert "pigment" in (project.folder / "auditlogs-report.html").read_text(encoding="utf-8").lower()
 
 
 def definition_of(name: str) -> dict[str, t.Any]:
