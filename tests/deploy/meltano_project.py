@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 ROOT: t.Final = Path(__file__).parents[2]
 
 _MELTANO: t.Final = Path(sysconfig.get_path("scripts"), "meltano")
-_TIMEOUT_SECONDS: t.Final = 300
+_TIMEOUT_SECONDS: t.Final = 900
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(1800)  # a busy machine takes minutes to install
+
 TAP: t.Final = "tap-auditlogs"
 MAPPER: t.Final = "mapper-auditlogs-ocsf"
 LOADER: t.Final = "target-pigment"
