@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import typing as t
-from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -57,7 +56,6 @@ def assumptions_table() -> str:
     return "\n".join(
         f"### {vendor.title}\n\n{_table(header, map(_assumption, vendor.load('doctor').Doctor.assumptions))}"
         for vendor in VENDORS
-        if find_spec(f"{vendor.package}.doctor")
     )
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tap_auditlogs.core.http import client
-from tests.end_to_end.tap_runs import Clock, record_waits
 from tests.support.tap_process import TapRunner
+from tests.support.tap_runs import Clock, record_waits
 
 FAULT_SUITE: t.Final = Path(__file__).parent / "faults"
+SANDBOX_TESTS: t.Final = Path(__file__).parent / "sandbox"
 
 
 def pytest_configure() -> None:
@@ -23,10 +24,11 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the fault suite and every test that starts the installed command."""
+    """Mark as slow the fault suite, and every test that runs the tap: the installed command, or against a sandbox."""
     for item in items:
-        starts_command = "tap_runner" in getattr(item, "fixturenames", ())
-        if starts_command or FAULT_SUITE in item.path.parents:
+        fixtures = getattr(item, "fixturenames", ())
+        runs_tap = "tap_runner" in fixtures or ("sandbox" in fixtures and SANDBOX_TESTS not in item.path.parents)
+        if runs_tap or FAULT_SUITE in item.path.parents:
             item.add_marker(pytest.mark.slow)
 
 

@@ -8,7 +8,6 @@ import os
 import typing as t
 from dataclasses import replace
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -64,9 +63,7 @@ class ExaminedTap(TapAuditLogs):
     @property
     def active_vendors(self) -> list[Vendor]:
         """The vendors with settings."""
-        # Until every vendor has one.
-        ready = [vendor for vendor in self.vendors if find_spec(f"{vendor.package}.doctor")]
-        return [vendor for vendor in ready if self.config.get(vendor.name)]
+        return [vendor for vendor in self.vendors if self.config.get(vendor.name)]
 
 
 def _check_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:

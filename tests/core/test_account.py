@@ -14,7 +14,7 @@ from tests.ocsf.mapping import map_record
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 Keys: t.TypeAlias = "dict[str, list[tuple[t.Any, ...]]]"

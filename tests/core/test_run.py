@@ -17,9 +17,9 @@ import pytest
 
 from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
-from tests.end_to_end.tap_runs import sync
 from tests.support.states import entry_of
 from tests.support.tap_process import TapRunner, environment, last_state, messages
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

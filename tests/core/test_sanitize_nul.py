@@ -14,10 +14,10 @@ from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.index_exchange.rows import HEADERS
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 from tap_auditlogs.core.rows import without_nul
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,12 @@ from tap_auditlogs.core import sdk_hooks
 from tap_auditlogs.core.sdk_hooks import HookedPlugin, HookedTarget, PagedStream
 from tap_auditlogs.core.writer import MessageWriter
 from tap_auditlogs.tap import TapAuditLogs
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 # As read in singer-sdk 0.54.9. Before changing one of these, read what the SDK does now and change the hook with it.
 SIGNATURES = {

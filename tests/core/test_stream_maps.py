@@ -9,7 +9,7 @@ import pytest
 
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
-from tests.end_to_end.tap_runs import Run, sync
+from tests.support.tap_runs import Run, sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

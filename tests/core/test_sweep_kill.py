@@ -11,12 +11,12 @@ import pytest
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.openx import OpenxSandbox
 from auditlogs_sandbox.vendors.xandr import XandrSandbox
-from tests.end_to_end.tap_runs import parse_lines, states_of, sync
 from tests.support.states import has_begun_part
+from tests.support.tap_runs import parse_lines, states_of, sync
 
 if t.TYPE_CHECKING:
-    from tests.end_to_end.tap_runs import Message
     from tests.support.tap_process import TapRunner
+    from tests.support.tap_runs import Message
 
 SEEDS = range(8)  # each number of workers once
 OBJECTS = 60

@@ -8,7 +8,7 @@ from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.openx import OpenxSandbox
 from auditlogs_sandbox.vendors.xandr import XandrSandbox
 from tests.core.test_sweep_kill import Key, keys_of
-from tests.end_to_end.tap_runs import Run, sync
+from tests.support.tap_runs import Run, sync
 
 
 def assert_no_gap_from_any_state(run: Run, config: dict[str, t.Any], truth: set[Key]) -> None:

@@ -10,7 +10,7 @@ from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 ROWS = 100
 PAGE_SIZE = 7

@@ -5,12 +5,12 @@ from __future__ import annotations
 import typing as t
 from datetime import UTC, datetime
 
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.state import LoggedRequest
-    from tests.end_to_end.tap_runs import Run, State
+    from tests.support.tap_runs import Run, State
 
 WEB_API_LOG = "cryptolens_web_api_log"
 EVENTS = "cryptolens_events"

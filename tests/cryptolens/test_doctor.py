@@ -15,7 +15,7 @@ from tests.doctor.runs import examine, near, outcomes, reason, statuses
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
     Row: t.TypeAlias = dict[str, t.Any]
     Turn: t.TypeAlias = Callable[[CryptolensSandbox], None]

@@ -22,7 +22,7 @@ from tests.cryptolens.logs import (
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
-    from tests.end_to_end.tap_runs import State
+    from tests.support.tap_runs import State
 
 TRIES = 5
 PATH = "GetWebAPILog"

@@ -28,7 +28,7 @@ from tests.cryptolens.logs import (
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 # The vendor's keys and the tap's columns, written out so that a mistake in the tap's naming shows.
 COLUMNS = {

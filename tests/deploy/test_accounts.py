@@ -18,8 +18,8 @@ from auditlogs_sandbox.server import Sandbox
 from scripts.meltano_yml import complete_schema, settings_of
 from tap_auditlogs.tap import TapAuditLogs
 from tests.deploy.meltano_project import ROOT, MeltanoProject, record_counts
-from tests.end_to_end.tap_runs import Clock, sync
 from tests.support.postgres import load, postgres_server
+from tests.support.tap_runs import Clock, sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

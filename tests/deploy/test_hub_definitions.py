@@ -97,7 +97,8 @@ def test_the_repository_declares_the_same_in_its_meltano_yml(path: Path) -> None
     (declared,) = [it for it in project[path.parents[1].name] if it["name"] == definition["name"]]
     for key in ("namespace", "label", "executable", "settings"):
         assert declared[key] == definition[key]
-    assert declared.get("settings_group_validation", definition["settings_group_validation"]) == (
-        definition["settings_group_validation"]
+    assert (
+        declared.get("settings_group_validation", definition["settings_group_validation"])
+        == (definition["settings_group_validation"])
     )
     assert sorted(declared.get("capabilities", [])) == definition.get("capabilities", [])

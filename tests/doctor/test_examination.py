@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 
     from tap_auditlogs.doctor.checks import Check
     from tap_auditlogs.doctor.examination import Examination
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 STREAM_CHECK = "stream pigment_audit_events"
 

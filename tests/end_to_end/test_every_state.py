@@ -10,16 +10,16 @@ from itertools import pairwise
 import pytest
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
-from tests.end_to_end.tap_runs import sync
 from tests.end_to_end.truth import CRYPTOLENS, PIGMENT, STREAMS, key_of, keys_in, keys_within_look_back, true_keys
 from tests.support.states import entry_of
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.pigment import PigmentSandbox
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 ORDERS: tuple[t.Literal["descending", "ascending"], ...] = ("descending", "ascending")
 

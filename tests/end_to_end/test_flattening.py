@@ -9,9 +9,9 @@ from pathlib import Path
 
 from auditlogs_demo.database import SCHEMA
 from auditlogs_sandbox.server import Sandbox
-from tests.end_to_end.tap_runs import sync
 from tests.support.postgres import load, postgres_server
 from tests.support.tap_process import environment
+from tests.support.tap_runs import sync
 
 MAPPER: t.Final = str(Path(sys.executable).with_name("auditlogs-ocsf"))
 

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from auditlogs_sandbox.faults import Fault
-from tests.end_to_end.tap_runs import parse_lines, states_of, sync
 from tests.end_to_end.truth import CRYPTOLENS, PIGMENT, key_of, keys_in, keys_within_look_back, true_keys
+from tests.support.tap_runs import parse_lines, states_of, sync
 
 if t.TYPE_CHECKING:
     import subprocess
@@ -18,8 +18,8 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
     from auditlogs_sandbox.vendors.pigment import PigmentSandbox
-    from tests.end_to_end.tap_runs import Message, State
     from tests.support.tap_process import TapRunner
+    from tests.support.tap_runs import Message, State
 
 MOST_RUNS = 25
 

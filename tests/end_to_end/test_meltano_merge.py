@@ -16,15 +16,15 @@ from meltano.core.utils import merge
 
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.tap import TapAuditLogs
-from tests.end_to_end import tap_runs
 from tests.faults.runs import sync
 from tests.faults.subjects import SIZE, SUBJECTS, shrink
+from tests.support import tap_runs
 from tests.support.states import entry_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.end_to_end.tap_runs import Run, State
+    from tests.support.tap_runs import Run, State
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from auditlogs_sandbox.server import Sandbox
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

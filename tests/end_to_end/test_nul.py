@@ -8,8 +8,8 @@ from datetime import timedelta
 from auditlogs_demo.database import SCHEMA
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
-from tests.end_to_end.tap_runs import sync
 from tests.support.postgres import load, postgres_server
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,12 @@ import pytest
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from tap_auditlogs.tap import TapAuditLogs
-from tests.end_to_end.tap_runs import sync
 from tests.end_to_end.truth import PIGMENT, STREAMS, true_keys
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 WEB_API_LOG, EVENTS, OBJECT_LOG = "cryptolens_web_api_log", "cryptolens_events", "cryptolens_object_log"
 

@@ -11,8 +11,8 @@ from auditlogs_demo.database import SCHEMA
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
-from tests.end_to_end.tap_runs import Clock, sync
 from tests.support.postgres import load, postgres_server
+from tests.support.tap_runs import Clock, sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

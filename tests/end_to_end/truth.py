@@ -9,7 +9,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
     from auditlogs_sandbox.server import Sandbox
-    from tests.end_to_end.tap_runs import Message
+    from tests.support.tap_runs import Message
 
 PIGMENT = "pigment_audit_events"
 CRYPTOLENS = ("cryptolens_web_api_log", "cryptolens_events", "cryptolens_object_log")

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from auditlogs_sandbox.vendor import VendorSandbox
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from tests.end_to_end.tap_runs import Run
     from tests.faults.subjects import Key, Keys
     from tests.support.raw_server import Received, Talk
+    from tests.support.tap_runs import Run
 
     Place: t.TypeAlias = "tuple[str | int, ...]"
 

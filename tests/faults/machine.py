@@ -21,12 +21,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
-from tests.end_to_end.tap_runs import Clock
 from tests.faults import oracles
 from tests.faults.proxy import RESET, FaultProxy, cut_short, cut_with_fitting_length, html, status
 from tests.faults.runs import sync
 from tests.faults.subjects import SUBJECTS, Keys, shrink, true_keys
 from tests.support.states import has_begun_part
+from tests.support.tap_runs import Clock
 
 if t.TYPE_CHECKING:
     from random import Random

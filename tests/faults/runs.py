@@ -8,12 +8,12 @@ from unittest import mock
 
 from tap_auditlogs.core.http.throttle import Throttle
 from tap_auditlogs.core.redaction import redact
-from tests.end_to_end import tap_runs
+from tests.support import tap_runs
 
 if t.TYPE_CHECKING:
     from pyrate_limiter import Limiter
 
-    from tests.end_to_end.tap_runs import Run, State
+    from tests.support.tap_runs import Run, State
 
 _WORKERS = ("openx_", "xandr_", "index-exchange-")
 

@@ -20,9 +20,9 @@ from tests.faults.runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
-    from tests.end_to_end.tap_runs import Clock, Run
     from tests.faults.proxy import Action, FaultProxy
     from tests.faults.subjects import Subject
+    from tests.support.tap_runs import Clock, Run
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 

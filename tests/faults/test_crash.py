@@ -22,10 +22,10 @@ if t.TYPE_CHECKING:
 
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendor import VendorSandbox
-    from tests.end_to_end.tap_runs import Run
     from tests.faults.proxy import FaultProxy
     from tests.faults.subjects import Subject
     from tests.support.tap_process import TapRunner
+    from tests.support.tap_runs import Run
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 

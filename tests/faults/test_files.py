@@ -21,8 +21,8 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
     from auditlogs_sandbox.vendors.index_exchange.files import PublishedFile
-    from tests.end_to_end.tap_runs import Run
     from tests.support.tap_process import TapRunner
+    from tests.support.tap_runs import Run
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 IMPRESSIONS = "index_exchange_impressions"

@@ -31,9 +31,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from auditlogs_sandbox.server import Sandbox
-    from tests.end_to_end.tap_runs import Clock
     from tests.faults.proxy import FaultProxy
     from tests.support.tap_process import TapRunner
+    from tests.support.tap_runs import Clock
 
 ROOT = Path(__file__).parents[2]
 

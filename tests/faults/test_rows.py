@@ -28,10 +28,10 @@ if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.openx import OpenxSandbox
     from auditlogs_sandbox.vendors.pigment import PigmentSandbox
     from auditlogs_sandbox.vendors.xandr import XandrSandbox
-    from tests.end_to_end.tap_runs import Clock, Run
     from tests.faults.proxy import FaultProxy, Reply, Rewrite
     from tests.faults.subjects import Keys, Subject
     from tests.support.raw_server import Talk
+    from tests.support.tap_runs import Clock, Run
 
 Config: t.TypeAlias = "dict[str, t.Any]"
 Swept: t.TypeAlias = "OpenxSandbox | XandrSandbox"

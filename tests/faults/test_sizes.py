@@ -13,7 +13,6 @@ import pytest
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
 from auditlogs_sandbox.vendors.index_exchange.rows import HEADERS
-from tests.end_to_end.tap_runs import Run
 from tests.faults import oracles
 from tests.faults.marks import case, every_vendor
 from tests.faults.memory import FILE_LIMIT_MIB, LIMIT_MIB, read_file, read_source, run_measured
@@ -24,6 +23,7 @@ from tests.faults.subjects import SUBJECTS
 from tests.faults.test_answers import check_failed
 from tests.faults.test_files import check_left_for_later
 from tests.faults.test_rows import with_fields
+from tests.support.tap_runs import Run
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

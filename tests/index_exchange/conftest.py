@@ -10,7 +10,7 @@ from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 
 @pytest.fixture

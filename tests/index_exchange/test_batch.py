@@ -18,12 +18,12 @@ from auditlogs_demo.database import SCHEMA
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
 from tap_auditlogs.vendors.index_exchange.bulk import regular
-from tests.end_to_end.tap_runs import sync
 from tests.support.postgres import load, postgres_server
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 Settings: t.TypeAlias = "dict[str, t.Any]"
 ROWS = ("index_exchange_impressions", "index_exchange_bids")

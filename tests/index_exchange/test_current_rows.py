@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 GUIDE = Path(__file__).parents[2] / "docs" / "vendors" / "index-exchange.md"
 

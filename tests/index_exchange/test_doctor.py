@@ -13,12 +13,12 @@ from auditlogs_sandbox.vendors.index_exchange.identity import Client
 from tap_auditlogs.doctor.assumptions import Outcome
 from tap_auditlogs.vendors.index_exchange import probes
 from tests.doctor.runs import examine, near, outcomes, reason, statuses
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.end_to_end.tap_runs import Clock, Run
+    from tests.support.tap_runs import Clock, Run
 
     Turn: t.TypeAlias = Callable[[IndexExchangeSandbox], None]
 

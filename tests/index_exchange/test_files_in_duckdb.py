@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     import pytest

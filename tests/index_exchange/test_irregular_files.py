@@ -14,16 +14,16 @@ from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from tap_auditlogs.vendors.index_exchange.columns import COLUMNS
 from tap_auditlogs.vendors.index_exchange.log_file import LogFile, MalformedRow, UnreadableFileError, read_pages
 from tap_auditlogs.vendors.index_exchange.totals import Names, hourly_records, long_sums, total_rows
-from tests.end_to_end.tap_runs import sync
 from tests.index_exchange.files import FIXED, packed
 from tests.index_exchange.test_passes import catalog, downloads
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 Settings: t.TypeAlias = "dict[str, t.Any]"
 FILES, IMPRESSIONS, HOURLY, MALFORMED = (

@@ -14,9 +14,9 @@ from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.index_exchange.generator import generate_file
 from tap_auditlogs.tap import TapAuditLogs
-from tests.end_to_end.tap_runs import parse_lines, records_of, states_of, sync
 from tests.support.states import entry_of
 from tests.support.tap_process import environment
+from tests.support.tap_runs import parse_lines, records_of, states_of, sync
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +25,8 @@ if t.TYPE_CHECKING:
 
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
-    from tests.end_to_end.tap_runs import Clock, Run
     from tests.support.tap_process import TapRunner
+    from tests.support.tap_runs import Clock, Run
 
 Settings: t.TypeAlias = "dict[str, t.Any]"
 

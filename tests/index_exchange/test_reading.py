@@ -4,7 +4,7 @@ import json
 import typing as t
 from decimal import Decimal, InvalidOperation
 
-from tests.end_to_end.tap_runs import parse_lines, sync
+from tests.support.tap_runs import parse_lines, sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

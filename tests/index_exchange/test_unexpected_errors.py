@@ -13,13 +13,13 @@ from tap_auditlogs.vendors.index_exchange.archive import Archive
 from tap_auditlogs.vendors.index_exchange.download import Downloader
 from tap_auditlogs.vendors.index_exchange.files import FilesStream
 from tap_auditlogs.vendors.index_exchange.rows import ImpressionsStream
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
-    from tests.end_to_end.tap_runs import Run
+    from tests.support.tap_runs import Run
 
 Settings: t.TypeAlias = "dict[str, t.Any]"
 FILES, IMPRESSIONS, BIDS, HOURLY = (f"index_exchange_{name}" for name in ("files", "impressions", "bids", "hourly"))

@@ -10,8 +10,8 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 
 from auditlogs_sandbox.faults import Fault
 from tap_auditlogs.vendors.openx.streams import AuditTrail
-from tests.end_to_end.tap_runs import Run, sync
 from tests.openx.runs import STREAM, asked, config, ids, keys, true_keys
+from tests.support.tap_runs import Run, sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox

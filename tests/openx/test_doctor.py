@@ -9,14 +9,14 @@ from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.doctor.assumptions import Outcome
 from tests.doctor.runs import examine, near, outcomes, reason, statuses
-from tests.end_to_end.tap_runs import sync
 from tests.openx.runs import STREAM, config, ids, keys, true_keys
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from auditlogs_sandbox.vendors.openx import OpenxSandbox
-    from tests.end_to_end.tap_runs import Clock, Run
+    from tests.support.tap_runs import Clock, Run
 
     Turn: t.TypeAlias = Callable[[OpenxSandbox], None]
 

@@ -8,16 +8,16 @@ from datetime import timedelta
 import pytest
 
 from auditlogs_sandbox.faults import Cut, Fault
-from tests.end_to_end.tap_runs import sync
 from tests.openx.runs import STREAM, asked, config, ids, keys, true_keys
 from tests.support.raw_server import RawServer, answer
 from tests.support.secret_scan import leaks
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.openx import OpenxSandbox
-    from tests.end_to_end.tap_runs import Clock
     from tests.support.tap_process import TapRunner
+    from tests.support.tap_runs import Clock
 
 ORDERS = ["order"]
 METHODS: t.Final[tuple[t.Literal["oauth2", "oauth1", "token"], ...]] = ("oauth2", "oauth1", "token")

@@ -13,11 +13,11 @@ from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.openx import OpenxSandbox
 from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.vendors.openx.streams import day_before
-from tests.end_to_end.tap_runs import sync
 from tests.openx.runs import STREAM, asked, config, ids, keys, true_keys
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 ORDERS = ["order"]
 

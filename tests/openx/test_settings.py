@@ -5,7 +5,7 @@ import typing as t
 import pytest
 
 from tap_auditlogs.vendors.openx.client import api_url
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 HOST = {"instance_host": "ui.publisher.openx.example"}
 TOKEN: dict[str, t.Any] = {**HOST, "auth_method": "token", "access_token": "secret-access-token"}

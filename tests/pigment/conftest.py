@@ -10,7 +10,7 @@ from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 EVENTS = 60
 PAGE_SIZE = 10

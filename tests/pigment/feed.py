@@ -7,11 +7,11 @@ import typing as t
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
-    from tests.end_to_end.tap_runs import Run, State
+    from tests.support.tap_runs import Run, State
 
 STREAM = "pigment_audit_events"
 

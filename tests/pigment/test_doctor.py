@@ -15,7 +15,7 @@ from tests.pigment.feed import STREAM, events, ids, read
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.end_to_end.tap_runs import Clock, Run
+    from tests.support.tap_runs import Clock, Run
 
 CONFIRMED, CONTRADICTED, NOT_OBSERVABLE = Outcome.CONFIRMED, Outcome.CONTRADICTED, Outcome.NOT_OBSERVABLE
 

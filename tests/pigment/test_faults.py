@@ -23,7 +23,7 @@ from tests.pigment.feed import (
 if t.TYPE_CHECKING:
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.pigment import PigmentSandbox
-    from tests.end_to_end.tap_runs import Run, State
+    from tests.support.tap_runs import Run, State
 
 TRIES = 5
 

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.pigment import PigmentSandbox
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 KNOWN_KEYS = {"eventId", "eventType", "eventTimestamp", "ingestionTimestamp", "actor", "context", "payload"}
 ORDERS: tuple[t.Literal["descending", "ascending"], ...] = ("descending", "ascending")

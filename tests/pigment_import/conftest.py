@@ -11,7 +11,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from auditlogs_sandbox.vendors.pigment_imports import ImportApi
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
 
 @pytest.fixture

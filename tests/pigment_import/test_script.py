@@ -16,18 +16,18 @@ import pytest
 
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 from tests.benchmarks.pigment_events import script_events, write_script_csv
-from tests.end_to_end.tap_runs import sync
 from tests.pigment.feed import expected_time
 from tests.pigment_import.messages import COMMAND, load
 from tests.support.tap_process import COMMAND as TAP
 from tests.support.tap_process import environment
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from auditlogs_sandbox.server import Sandbox
     from auditlogs_sandbox.vendors.pigment_imports import ImportApi
-    from tests.end_to_end.tap_runs import Clock
+    from tests.support.tap_runs import Clock
 
     Rows: t.TypeAlias = list[dict[str, str]]
 

@@ -28,8 +28,8 @@ from licensing.internal import HelperMethods  # type: ignore[import-untyped] # t
 from licensing.methods import AI  # type: ignore[import-untyped] # the vendor's SDK ships no types
 
 from auditlogs_sandbox.server import Sandbox
-from tests.end_to_end.tap_runs import sync
 from tests.report.reports import as_duckdb, by_first, make_figures
+from tests.support.tap_runs import sync
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.index_exchange.rows import HEADERS, EventType
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
 from tap_auditlogs.tap import TapAuditLogs
-from tests.end_to_end.tap_runs import sync
 from tests.support.tap_process import environment
+from tests.support.tap_runs import sync
 
 Record: t.TypeAlias = "dict[str, t.Any]"
 Key: t.TypeAlias = "tuple[t.Any, ...]"

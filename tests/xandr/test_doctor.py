@@ -9,14 +9,14 @@ from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.doctor.assumptions import Outcome
 from tests.doctor.runs import examine, near, outcomes, reason, statuses
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 from tests.xandr.runs import DETAIL, LOG, config, keys, true_keys
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from auditlogs_sandbox.vendors.xandr import XandrSandbox
-    from tests.end_to_end.tap_runs import Clock, Run
+    from tests.support.tap_runs import Clock, Run
 
     Turn: t.TypeAlias = Callable[[XandrSandbox], None]
 

@@ -17,9 +17,9 @@ from auditlogs_sandbox.vendors.xandr import Throttle, XandrSandbox
 from tap_auditlogs.core.errors import CredentialsError
 from tap_auditlogs.core.http import HttpOptions
 from tap_auditlogs.vendors.xandr import client
-from tests.end_to_end.tap_runs import Clock, sync
 from tests.support.secret_scan import leaks
 from tests.support.tap_process import last_state, messages
+from tests.support.tap_runs import Clock, sync
 from tests.xandr.runs import DETAIL, LOG, asked, catalog, config, keys, true_keys
 
 if t.TYPE_CHECKING:

@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from auditlogs_sandbox.faults import Fault
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 from tests.xandr.runs import DETAIL, LOG, asked, config, keys, true_keys
 
 if t.TYPE_CHECKING:

@@ -12,7 +12,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.xandr import XandrSandbox
-from tests.end_to_end.tap_runs import Clock, sync
+from tests.support.tap_runs import Clock, sync
 from tests.xandr.runs import DETAIL, LOG, asked, catalog, config, keys, true_keys
 
 if t.TYPE_CHECKING:

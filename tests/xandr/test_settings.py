@@ -4,7 +4,7 @@ import typing as t
 
 import pytest
 
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 
 GIVEN: dict[str, t.Any] = {"username": "user", "password": "secret-password", "api_url": "http://127.0.0.1:9"}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tests.end_to_end.tap_runs import sync
+from tests.support.tap_runs import sync
 from tests.xandr.runs import LOG, asked, config, keys, true_keys
 
 if t.TYPE_CHECKING:
