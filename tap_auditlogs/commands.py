@@ -32,7 +32,8 @@ def pigment_target() -> None:
 
 
 def report() -> None:
-    """Run `auditlogs-report`, which keeps no state to finish."""
+    """Run `auditlogs-report`."""
+    interrupts.install("The report was ended by %s; no page was written.")
     try:
         from tap_auditlogs.report.command import main
     except ImportError as error:
