@@ -243,7 +243,7 @@ def stream_error_ignored(stack: ExitStack) -> None:
 
 def missing_rows_read_as_empty(stack: ExitStack) -> None:
     """A response without rows counts as an empty page."""
-    _patch(stack, LogStream, "_raw_rows", lambda _stream, response: response.json().get("logs", []))
+    _patch(stack, LogStream, "raw_rows", lambda _stream, response: response.json().get("logs", []))
 
 
 def retry_after_ignored(stack: ExitStack) -> None:
