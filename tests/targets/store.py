@@ -6,11 +6,13 @@ import logging
 import typing as t
 from contextlib import contextmanager
 
-import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore] # in the group `stores` only
-from moto.server import ThreadedMotoServer  # type: ignore[import-not-found,unused-ignore] # likewise
+import pytest
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+
+boto3 = pytest.importorskip("boto3", reason="in the dependency group `stores`")
+moto_server = pytest.importorskip("moto.server", reason="in the dependency group `stores`")
 
 BUCKET: t.Final = "audit-logs"
 ACCESS_KEY: t.Final = "made-up-access-key"
@@ -44,7 +46,7 @@ class Store:
 def serve_store() -> Iterator[Store]:
     """Serve an empty bucket that ends with the block."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line on standard error for each request
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
