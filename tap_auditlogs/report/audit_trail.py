@@ -17,6 +17,8 @@ from tap_auditlogs.report.tables import StreamTable
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_auditlogs.report.database import Answer
+    from tap_auditlogs.report.period import Buckets
     from tap_auditlogs.report.subject import Scope
 
 TABLE: t.Final = StreamTable(
@@ -29,28 +31,39 @@ _MOST_SERIES: t.Final = 7
 _SHOWN_ACTIONS: t.Final = 20
 
 
+def _count_over_time(
+    scope: Scope, buckets: Buckets, series: sa.ColumnClause[str] | sa.Label[str], *conditions: sa.ColumnElement[bool]
+) -> tuple[Answer, list[Point], int]:
+    """Count events by part of the period and series; returns the number in the period before as well."""
+    events = scope.database.tables[schema.NAME]
+    answer = scope.database.ask(
+        sa.select(
+            buckets.number(events.time).label("bucket"),
+            series,
+            scope.period.era(events.time),
+            sa.func.count().label("events"),
+        )
+        .where(scope.period.reaches(events.time), *conditions)
+        .group_by("bucket", series.name, "is_current")
+    )
+    points = [
+        Point(buckets.label(row.bucket), row._mapping[series.name], row.events)  # noqa: SLF001 - public, to name a column
+        for row in answer.rows
+        if row.is_current
+    ]
+    return answer, points, sum(row.events for row in answer.rows if not row.is_current)
+
+
 def events_over_time(scope: Scope) -> Iterator[Figure]:
     """Events by vendor."""
     events = scope.database.tables[schema.NAME]
     if not events.has("vendor"):
         return
     buckets = scope.period.in_units()
-    current = scope.period.is_current(events.time)
-    answer = scope.database.ask(
-        sa.select(
-            buckets.number(events.time).label("bucket"),
-            events.c.vendor,
-            sa.case((current, 1), else_=0).label("is_current"),
-            sa.func.count().label("events"),
-        )
-        .where(scope.period.reaches(events.time))
-        .group_by("bucket", events.c.vendor, "is_current")
-    )
-    points = [Point(buckets.label(row.bucket), row.vendor, row.events) for row in answer.rows if row.is_current]
-    before = sum(row.events for row in answer.rows if not row.is_current)
+    answer, points, before = _count_over_time(scope, buckets, events.c.vendor)
     totals = charts.totals_of(points)
     total = int(sum(totals.values()))
-    comparison = words.change(total, before if scope.has_before(schema.NAME) else None)
+    comparison = scope.change(schema.NAME, total, before)
     sentence = f"{words.count(total, 'event')}{comparison}"
     if totals:
         most = next(iter(totals))
@@ -96,7 +109,7 @@ def actions(scope: Scope) -> Iterator[Figure]:
     if not answer.rows:
         return
     top = answer.rows[0]
-    comparison = words.change(top.events, top.events_before if scope.has_before(schema.NAME) else None)
+    comparison = scope.change(schema.NAME, top.events, top.events_before)
     points = [
         Point(
             words.distinct(f"{row.action or 'no action'} · {row.target_type or 'no target'}", place),
@@ -128,22 +141,10 @@ def failures(scope: Scope) -> Iterator[Figure]:
     if not events.has("action", "outcome"):
         return
     buckets = scope.period.in_units()
-    current = scope.period.is_current(events.time)
     action = sa.func.coalesce(events.c.action, "no action").label("failed_action")
-    answer = scope.database.ask(
-        sa.select(
-            buckets.number(events.time).label("bucket"),
-            action,
-            sa.case((current, 1), else_=0).label("is_current"),
-            sa.func.count().label("events"),
-        )
-        .where(scope.period.reaches(events.time), events.c.outcome == "failure")
-        .group_by("bucket", "failed_action", "is_current")
-    )
-    points = [Point(buckets.label(row.bucket), row.failed_action, row.events) for row in answer.rows if row.is_current]
-    before = sum(row.events for row in answer.rows if not row.is_current)
+    answer, points, before = _count_over_time(scope, buckets, action, events.c.outcome == "failure")
     totals = charts.totals_of(points)
-    comparison = words.change(sum(totals.values()), before if scope.has_before(schema.NAME) else None)
+    comparison = scope.change(schema.NAME, sum(totals.values()), before)
     kinds = ", ".join(f"{words.number(value)} {name}" for name, value in list(totals.items())[:3])
     shown = charts.largest_series(points, _MOST_SERIES)
     series = list(charts.totals_of(shown))

@@ -74,8 +74,8 @@ def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElemen
         place(each.c.first_seen.desc()).label("place_by_newness"),
         place(each.c.first_seen).label("appearance"),
         sa.case((is_new, 1), else_=0).label("is_new"),
-        _count_over_all(each.c.events > 0).label("active"),
-        _count_over_all(is_new).label("new"),
+        how_many(each.c.events > 0).over().label("active"),
+        how_many(is_new).over().label("new"),
         sa.cast(sa.func.sum(each.c.events).over(), sa.BigInteger).label("all_events"),
         sa.cast(sa.func.sum(each.c.off_hours).over(), sa.BigInteger).label("all_off_hours"),
     ).subquery("ranked")
@@ -99,10 +99,6 @@ def _names_of_users(events: Table) -> sa.Subquery:
         .group_by(events.c.vendor, events.c.target_id)
         .subquery("users")
     )
-
-
-def _count_over_all(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.count(sa.case((condition, 1))).over()
 
 
 def actors(scope: Scope) -> Iterator[Figure]:
@@ -134,7 +130,7 @@ def actors(scope: Scope) -> Iterator[Figure]:
 def _most_active(scope: Scope, answer: Answer, name: Callable[[sa.Row[t.Any]], str]) -> Figure:
     rows = [row for row in answer.rows if row.place_by_events <= _SHOWN]
     top = rows[0]
-    comparison = words.change(top.events, top.events_before if scope.has_before(schema.NAME) else None)
+    comparison = scope.change(schema.NAME, top.events, top.events_before)
     # A name can be that of two actors, whose bars would be one.
     bars = [Point(words.distinct(name(row), place), row.vendor, row.events) for place, row in enumerate(rows)]
     return Figure(

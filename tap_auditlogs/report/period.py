@@ -57,6 +57,10 @@ class Period:
         """Return the condition that tells this period from the one before, for times in either."""
         return Instant(time) >= Moment(self.since)
 
+    def era(self, time: sa.ColumnElement[t.Any]) -> sa.Label[int]:
+        """Return the column `is_current`: 1 for this period and 0 for the one before, for times in either."""
+        return sa.case((self.is_current(time), 1), else_=0).label("is_current")
+
     def eras(self, time: sa.ColumnElement[t.Any]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         """Return the conditions for this period and for the one before, for times before the end of this one."""
         earlier = sa.and_(Instant(time) >= Moment(self.before), Instant(time) < Moment(self.since))

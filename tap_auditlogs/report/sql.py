@@ -47,7 +47,7 @@ class Moment(sa.ColumnElement[t.Any]):
         self.moment = moment
 
 
-def how_many(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+def how_many(condition: sa.ColumnElement[bool]) -> sa.Function[int]:
     """Return the number of rows that meet a condition."""
     return sa.func.count(sa.case((condition, 1)))
 

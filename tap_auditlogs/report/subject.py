@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from tap_auditlogs.report import words
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -67,6 +69,10 @@ class Scope:
         """Whether the period before is loaded, so that a comparison with it means something."""
         first = self.first.get(table)
         return first is not None and first <= (self.period.before + self.period.length / 10).timestamp()
+
+    def change(self, table: str, now: float, before: float) -> str:
+        """Continue a sentence with a comparison with the period before, if that is loaded."""
+        return words.change(now, before if self.has_before(table) else None)
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,8 @@ def outcomes(scope: Scope) -> Iterator[Figure]:
     log = scope.database.tables[LOG]
     if not log.has("succeeded"):
         return
-    current = sa.case((scope.period.is_current(log.time), 1), else_=0).label("is_current")
     answer = scope.database.ask(
-        sa.select(_outcome(log), current, sa.func.count().label("requests"))
+        sa.select(_outcome(log), scope.period.era(log.time), sa.func.count().label("requests"))
         .where(scope.period.reaches(log.time))
         .group_by("outcome", "is_current")
     )

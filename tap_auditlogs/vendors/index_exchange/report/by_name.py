@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tap_auditlogs.report import charts, words
 from tap_auditlogs.report.charts import Point
+from tap_auditlogs.report.sql import how_many
 from tap_auditlogs.report.subject import Data, Figure
 from tap_auditlogs.vendors.index_exchange.report.tables import (
     GROSS,
@@ -77,7 +78,7 @@ def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
         .select_from(source)
         .where(scope.period.reaches(hourly.time))
         .group_by(*ids)
-        .having(sa.func.count(sa.case((current, 1))) > 0)
+        .having(how_many(current) > 0)
         .subquery("totals")
     )
     answer = scope.database.ask(
@@ -93,9 +94,7 @@ def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
         return
     names = [_shown_name(row, dimension) for row in answer.rows]
     top = answer.rows[0]
-    comparison = words.change(
-        float(top.sum_gross_revenue), float(top.sum_gross_revenue_before) if scope.has_before(HOURLY) else None
-    )
+    comparison = scope.change(HOURLY, float(top.sum_gross_revenue), float(top.sum_gross_revenue_before))
     part = words.number(round(float(top.sum_gross_revenue), 2)) + " USD"
     if all(row.sum_gross_revenue >= 0 for row in answer.rows):
         part = words.share(float(top.sum_gross_revenue), float(top.all_revenue))

@@ -37,9 +37,10 @@ def measures_over_time(scope: Scope) -> Iterator[Figure]:
     period = scope.period
     buckets = period.in_hours() if period.length <= _MOST_HOURLY else period.in_units()
     current, before = period.eras(hourly.time)
-    era = sa.case((current, 1), else_=0).label("is_current")
     answer = scope.database.ask(
-        sa.select(buckets.number(hourly.time).label("bucket"), era, *sums(hourly, sa.or_(current, before)))
+        sa.select(
+            buckets.number(hourly.time).label("bucket"), period.era(hourly.time), *sums(hourly, sa.or_(current, before))
+        )
         .select_from(rows_of_current_files(scope))
         .where(period.reaches(hourly.time))
         .group_by("bucket", "is_current")
@@ -58,7 +59,7 @@ def _over_time(scope: Scope, answer: Answer, buckets: Buckets, title: str, names
     points = [Point(buckets.label(row.bucket), TITLES[name], value(row, name)) for name in names for row in rows]
     total = sum(value(row, names[0]) for row in rows)
     before = sum(value(row, names[0]) for row in answer.rows if not row.is_current)
-    comparison = words.change(total, before if scope.has_before(HOURLY) else None)
+    comparison = scope.change(HOURLY, total, before)
     parts = buckets.labels_since(scope.first[HOURLY])  # what came earlier was never loaded
     missing = len(parts) - len({row.bucket for row in rows})
     unit = "" if names[0] == IMPRESSIONS else " USD"
