@@ -79,11 +79,15 @@ class RegistryTap(HookedTap):
 
     # Streams
 
+    @property
+    def active_vendors(self) -> list[Vendor]:
+        """The vendors with settings."""
+        return [vendor for vendor in self.vendors if self.config.get(vendor.name)]
+
     @override
     def discover_streams(self) -> list[AuditStream]:
-        active = [vendor for vendor in self.vendors if self.config.get(vendor.name)] or self.vendors
         streams: list[AuditStream] = []
-        for vendor in active:
+        for vendor in self.active_vendors or self.vendors:
             connection = Connection(self.config.get(vendor.name) or {}, partial(self.connect_vendor, vendor))
             streams += [stream_type(self, connection) for stream_type in vendor.streams]
         return streams

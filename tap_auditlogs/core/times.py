@@ -18,6 +18,14 @@ def parse_timestamp(text: str) -> datetime:
         raise ValueError(text) from error
 
 
+def timestamp_or_none(value: object) -> datetime | None:
+    """Parse a time as `parse_timestamp` does; None if the value is not the text of one."""
+    try:
+        return parse_timestamp(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def format_timestamp(moment: datetime) -> str:
     """Format an aware time like `2026-11-20T05:00:00.000000Z`, always 27 characters."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

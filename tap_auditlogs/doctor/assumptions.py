@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
+from tap_auditlogs.core.times import timestamp_or_none
+
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
 TDoctor = t.TypeVar("TDoctor")
+
+_TOLERATED_SKEW = timedelta(minutes=5)
 
 
 class Outcome(StrEnum):
@@ -46,6 +52,32 @@ def contradicted(reason: str) -> Finding:
 def not_observable(reason: str) -> Finding:
     """Return the finding that this account does not show whether an assumption holds."""
     return Finding(Outcome.NOT_OBSERVABLE, reason)
+
+
+def judged(holds: bool, reason: str) -> Finding:
+    """Return the finding for a reason that can be read both ways, such as a count of exceptions."""
+    return confirmed(reason) if holds else contradicted(reason)
+
+
+def never_observable(reason: str) -> Callable[[t.Any], Finding]:
+    """Return the probe of an assumption that no look at the vendor can settle."""
+    return lambda _doctor: not_observable(reason)
+
+
+LATER: t.Final = "one look does not show what comes later"
+DONE_BEFORE: t.Final = "the doctor is done before a token ends"
+
+
+def judge_times(values: Sequence[object], now: datetime) -> Finding:
+    """Judge whether values are times in UTC and, by the vendor's time `now`, not in the future."""
+    moments = [timestamp_or_none(value) for value in values]
+    unread = moments.count(None)
+    if unread:
+        return contradicted(f"{unread} of {len(moments)} are no such texts")
+    future = sum(moment > now + _TOLERATED_SKEW for moment in moments if moment is not None)
+    if future:
+        return contradicted(f"{future} of {len(moments)} lie in the future if they are in UTC")
+    return confirmed(f"{len(moments)} are such texts and, in UTC, not in the future")
 
 
 @dataclass(frozen=True)

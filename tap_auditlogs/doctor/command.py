@@ -60,11 +60,6 @@ class ExaminedTap(TapAuditLogs):
         examination.run()
         return examination
 
-    @property
-    def active_vendors(self) -> list[Vendor]:
-        """The vendors with settings."""
-        return [vendor for vendor in self.vendors if self.config.get(vendor.name)]
-
 
 def _check_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a report that could not be written, before anything is asked."""

@@ -24,6 +24,7 @@ from tap_auditlogs.core.errors import (
 from tap_auditlogs.doctor import shapes
 from tap_auditlogs.doctor.assumptions import Finding, Outcome, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
+from tap_auditlogs.doctor.estimates import total
 from tap_auditlogs.doctor.request_log import MOST_REQUESTS, NotSentError
 
 if t.TYPE_CHECKING:
@@ -71,6 +72,16 @@ class Examination:
             any(check.status is Status.FAILED for check in self.checks)
             or any(finding.outcome is Outcome.CONTRADICTED for _, finding in self.findings)
         )
+
+    @property
+    def first_run(self) -> Load:
+        """The estimate for all streams of a first run."""
+        return total(estimate.first_run for estimate in self.estimates)
+
+    @property
+    def hourly_run(self) -> Load:
+        """The estimate for all streams of an hourly run."""
+        return total(estimate.hourly_run for estimate in self.estimates)
 
     def minutes(self, load: Load) -> float:
         """Return how long a run will take: the time for answers as measured, and the vendor's limit."""

@@ -6,8 +6,6 @@ import platform
 import typing as t
 from importlib.metadata import version
 
-from tap_auditlogs.doctor.estimates import total
-
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,12 +51,11 @@ def _check(check: Check) -> dict[str, t.Any]:
 
 
 def _estimate(examination: Examination) -> dict[str, t.Any]:
-    estimates = examination.estimates
-    first, hourly = total(it.first_run for it in estimates), total(it.hourly_run for it in estimates)
+    first, hourly = examination.first_run, examination.hourly_run
     return {
         "streams": {
             it.stream: {"first_run": vars(it.first_run), "hourly_run": vars(it.hourly_run), "how": it.how}
-            for it in estimates
+            for it in examination.estimates
         },
         "first_run": {**vars(first), "minutes": _minutes(examination, first)},
         "hourly_run": {**vars(hourly), "minutes": _minutes(examination, hourly)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import typing as t
 from datetime import UTC, datetime
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from typing_extensions import override
@@ -72,6 +73,11 @@ class RequestLog(HttpObserver):
         """The mean time for an answer in seconds; 0 without any."""
         return sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
 
+    @property
+    def told_to_wait(self) -> int:
+        """How many of the throttled answers have `Retry-After`."""
+        return sum("Retry-After" in response.headers for response in self.throttled)
+
     @override
     def before(self, request: requests.PreparedRequest) -> None:
         path = urlsplit(request.url or "").path
@@ -91,7 +97,7 @@ class RequestLog(HttpObserver):
         self.last = response
         self.statuses.append(response.status_code)
         self.header_names |= {name.lower() for name in response.headers}
-        if response.status_code == 429:  # noqa: PLR2004 - Too Many Requests
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self.throttled.append(response)
         if self.skew is None and (moment := parse_http_date(response.headers.get("Date", ""))) is not None:
             self.skew = moment - datetime.now(UTC)

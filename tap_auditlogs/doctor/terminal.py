@@ -12,7 +12,6 @@ from rich.text import Text
 from tap_auditlogs.core.redaction import redact
 from tap_auditlogs.doctor.assumptions import Outcome
 from tap_auditlogs.doctor.checks import Status
-from tap_auditlogs.doctor.estimates import total
 
 if t.TYPE_CHECKING:
     from tap_auditlogs.doctor.assumptions import Assumption, Finding
@@ -94,8 +93,7 @@ def _estimates(examination: Examination) -> Table:
         table.add_row(
             _text(estimate.stream), _load(estimate.first_run), _load(estimate.hourly_run), _text(estimate.how)
         )
-    first = total(estimate.first_run for estimate in examination.estimates)
-    hourly = total(estimate.hourly_run for estimate in examination.estimates)
+    first, hourly = examination.first_run, examination.hourly_run
     table.add_section()
     table.add_row(
         "all",

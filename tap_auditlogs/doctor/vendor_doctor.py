@@ -10,7 +10,7 @@ from http import HTTPStatus
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError, TransientError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import requests
 
@@ -51,10 +51,19 @@ class Answer:
         return self.error is None
 
     @property
+    def code(self) -> int | None:
+        """The HTTP status."""
+        return self.error.status if self.error else self.response.status_code if self.response is not None else None
+
+    @property
     def status(self) -> str:
         """The HTTP status, for a reason."""
-        status = self.error.status if self.error else self.response.status_code if self.response is not None else None
-        return f"HTTP {status}"
+        return f"HTTP {self.code}"
+
+    @property
+    def told(self) -> str:
+        """What the vendor did and with which status, for a reason."""
+        return f"{'accepted' if self.accepted else 'refused'} with {self.status}"
 
 
 @dataclass
@@ -103,15 +112,24 @@ class VendorDoctor(abc.ABC):
     def estimates(self) -> Iterable[Estimate]:
         """Estimate each stream that could be read. A vendor is asked last for this, with the requests that are left."""
 
+    def rows(self, stream: str) -> Sequence[Row]:
+        """Return the rows of a stream's sample; none if it could not be read."""
+        sample = self.samples.get(stream)
+        return sample.rows if sample else ()
+
     def ask(self, request: requests.Request, *, what: str = "a probe", authenticated: bool = True) -> Answer:
-        """Send a probe.
+        """Send a probe; raises as `answer` does."""
+        return self.answer(lambda: self.client.send(request, what=what, authenticated=authenticated))
+
+    def answer(self, send: Callable[[], ApiResponse]) -> Answer:
+        """Send a probe in the tap's own way.
 
         Raises:
             ApiError: For an answer that says nothing about the probe: none, throttling, a fault of the server, wrong
                 credentials or a missing permission.
         """
         try:
-            return Answer(self.client.send(request, what=what, authenticated=authenticated))
+            return Answer(send())
         except ApiError as error:
             if self.is_refusal(error):
                 return Answer(None, error)

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from tap_auditlogs.core.errors import ProtocolError
-from tap_auditlogs.core.sweep.offsets import OffsetPage, read_by_offset
+from tap_auditlogs.core.sweep.offsets import OffsetPage, read_by_offset, requests_for
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,14 @@ class Collection:
 @pytest.mark.parametrize("limit", [1, 2, 7, 10, 100])
 def test_each_row_comes_once(count: int, limit: int) -> None:
     assert Collection(list(range(count)), limit).read() == list(range(count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 99, 100, 101])
+@pytest.mark.parametrize("limit", [1, 2, 7, 10, 100])
+def test_the_requests_can_be_told_in_advance(count: int, limit: int) -> None:
+    collection = Collection(list(range(count)), limit)
+    collection.read()
+    assert len(collection.offsets) == requests_for(count, limit)
 
 
 @pytest.mark.case("C8", "xandr")

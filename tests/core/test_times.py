@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_auditlogs.core.times import canonical_timestamp, format_timestamp, from_epoch, parse_timestamp
+from tap_auditlogs.core.times import (
+    canonical_timestamp,
+    format_timestamp,
+    from_epoch,
+    parse_timestamp,
+    timestamp_or_none,
+)
 
 ZONES = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
 MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=ZONES)  # noqa: DTZ001 - zones are drawn
@@ -84,3 +90,12 @@ def test_unix_seconds() -> None:
 def test_unix_seconds_outside_the_calendar_are_refused(seconds: float) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any: callers show their own message
         from_epoch(seconds)
+
+
+@pytest.mark.parametrize("value", [None, 5, "", "yesterday", "0000-00-00", ["2026-11-20"]])
+def test_what_is_no_time_is_none(value: object) -> None:
+    assert timestamp_or_none(value) is None
+
+
+def test_the_text_of_a_time_is_read() -> None:
+    assert timestamp_or_none("2026-11-20 05:00:00") == datetime(2026, 11, 20, 5, tzinfo=UTC)

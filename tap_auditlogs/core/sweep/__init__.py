@@ -18,7 +18,7 @@ moves when the sweep ends. What the state holds does not grow with the number of
 
 from tap_auditlogs.core.sweep.history_stream import SweptStream
 from tap_auditlogs.core.sweep.objects import ObjectHistory, ObjectQuery, UnsupportedTypeError, listed_id, name_objects
-from tap_auditlogs.core.sweep.offsets import OffsetPage, OffsetReader, Row
+from tap_auditlogs.core.sweep.offsets import OffsetPage, OffsetReader, Row, requests_for
 from tap_auditlogs.core.sweep.plan import Listed, Outcome
 from tap_auditlogs.core.sweep.stream import SweepStream
 
@@ -35,4 +35,5 @@ __all__ = [
     "UnsupportedTypeError",
     "listed_id",
     "name_objects",
+    "requests_for",
 ]

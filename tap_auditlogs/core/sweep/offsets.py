@@ -114,5 +114,10 @@ def read_by_offset(
             offset += len(page.rows) - overlapping
 
 
+def requests_for(rows: int, page_size: int) -> int:
+    """Return how many pages `read_by_offset` requests for so many rows: each after the first repeats one row."""
+    return 1 + max(0, -(-(rows - page_size) // max(1, page_size - 1)))
+
+
 def _new(keys: list[Hashable], page: Sequence[TRow], rows: dict[Hashable, TRow]) -> dict[Hashable, TRow]:
     return {found: row for found, row in zip(keys, page, strict=True) if found not in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_auditlogs.doctor.assumptions import Assumption, Reading
+from tap_auditlogs.doctor.assumptions import LATER, Assumption, Reading, never_observable
 from tap_auditlogs.vendors.cryptolens.probes import Probes
 
 _STREAMS: t.Final = "tap_auditlogs.vendors.cryptolens.streams"
@@ -108,7 +108,7 @@ class Doctor(Probes):
             confirmed=Reading("cannot be seen", "leaves younger rows, and all after them, for the next run"),
             contradicted=Reading("cannot be seen", "could miss such a row: `settle_seconds` may be raised"),
             unseen="always",
-            probe=Probes.probe_late_rows,
+            probe=never_observable(LATER),
         ),
         Assumption(
             id="cryptolens-10",
@@ -178,6 +178,6 @@ class Doctor(Probes):
             confirmed=Reading("cannot be seen", "names them where a log is refused"),
             contradicted=Reading("cannot be seen", "names them where a log is refused"),
             unseen="always",
-            probe=Probes.probe_permissions,
+            probe=never_observable("no answer names a permission"),
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from itertools import pairwise
 
 from typing_extensions import override
@@ -120,11 +121,6 @@ class Probes(VendorDoctor):
         """Return a stream."""
         return t.cast("LogStream", self.streams[name])
 
-    def rows(self, name: str) -> list[t.Mapping[str, t.Any]]:
-        """Return the rows of a stream's first page; none if it could not be read."""
-        sample = self.samples.get(name)
-        return [] if sample is None else list(sample.rows)
-
     def ask_log(self, log: LogStream, row_id: int, cursor: str = "StartingAfter", **parameters: int) -> Answer:
         """Ask for a page, with other parameters than the tap's."""
         request = log.request(row_id, cursor)
@@ -200,7 +196,7 @@ class Probes(VendorDoctor):
         answer = self.ask_log(self.log_stream(next(iter(self.samples))), 0, Limit=-1)
         if answer.accepted:
             return not_observable("a negative `Limit` is accepted, so that no error was seen")
-        if answer.status == "HTTP 200":
+        if answer.code == HTTPStatus.OK:
             return confirmed(answer.status)
         return contradicted(answer.status)
 
@@ -209,9 +205,6 @@ class Probes(VendorDoctor):
         if throttled:
             return contradicted(f"{throttled} of {self.log.sent} requests were throttled")
         return confirmed(f"none of {self.log.sent} requests was throttled")
-
-    def probe_late_rows(self) -> Finding:
-        return not_observable("one look does not show what comes later")
 
     def probe_expired_cursor(self) -> Finding:
         for name in (Events.name, ObjectLog.name):
@@ -289,9 +282,6 @@ class Probes(VendorDoctor):
         if not types:
             return not_observable("no row names who made the change")
         return confirmed(_listed(types)) if types <= {"integer", "string"} else contradicted(_listed(types))
-
-    def probe_permissions(self) -> Finding:
-        return not_observable("no answer names a permission")
 
 
 def _listed(types: set[str]) -> str:

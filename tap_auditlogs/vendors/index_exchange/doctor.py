@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_auditlogs.doctor.assumptions import Assumption, Reading
+from tap_auditlogs.doctor.assumptions import DONE_BEFORE, Assumption, Reading, never_observable
 from tap_auditlogs.vendors.index_exchange.probes import Probes
 
 _AUTH: t.Final = "tap_auditlogs.vendors.index_exchange.auth"
@@ -305,7 +305,7 @@ class Doctor(Probes):
                 "renews it when it is refused",
             ),
             unseen="always",
-            probe=Probes.probe_lifetime,
+            probe=never_observable(DONE_BEFORE),
         ),
         Assumption(
             id="index-exchange-23",
@@ -318,7 +318,7 @@ class Doctor(Probes):
                 "stops with that status in the message",
             ),
             unseen="always",
-            probe=Probes.probe_wrong_key,
+            probe=never_observable("a wrong key is never sent"),
         ),
         Assumption(
             id="index-exchange-24",

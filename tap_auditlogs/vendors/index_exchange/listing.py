@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from tap_auditlogs.core.errors import ProtocolError
-from tap_auditlogs.core.times import canonical_timestamp, parse_timestamp
+from tap_auditlogs.core.times import canonical_timestamp, timestamp_or_none
 from tap_auditlogs.vendors.index_exchange.manifest import FileKey, format_hour
 
 if t.TYPE_CHECKING:
@@ -136,9 +136,8 @@ def _files(entry: object, event_type: str) -> Iterator[ListedFile]:
             raise ValueError(f"({key}) has no md5sum")
         if not isinstance(url, str) or not url:
             raise ValueError(f"({key}) has no downloadURL")
-        if (
-            "downloadStats" in details
-        ):  # the vendor's table spells it so, its notes and samples do not: index-exchange-08
+        # index-exchange-08: the vendor's table spells it so, its notes and samples do not
+        if "downloadStats" in details:
             details.setdefault("downloadStatus", details["downloadStats"])
             del details["downloadStats"]
         yield ListedFile(key, md5.lower(), url, len(parts), in_parts, _time(details.get("dateCreated")), details)
@@ -153,11 +152,9 @@ def _integer(value: object) -> int:
 
 
 def _hour(value: object) -> datetime:
-    # index-exchange-06
-    try:
-        hour = parse_timestamp(t.cast("str", value))
-    except (TypeError, ValueError):
-        raise ValueError("has no hour that could be read") from None
+    hour = timestamp_or_none(value)  # index-exchange-06
+    if hour is None:
+        raise ValueError("has no hour that could be read")
     if (hour.minute, hour.second, hour.microsecond) != (0, 0, 0):
         raise ValueError("covers no whole hour")
     return hour

@@ -90,13 +90,17 @@ def fetch_rows(client: IndexExchangeClient, path: str) -> list[t.Any]:
     """
     response = client.get(path, what=path.removeprefix("/"))
     answer = response.json()
-    # The envelope of the mappings is on the vendor's page; that of the exchange rates is not known.
-    # index-exchange-18
-    rows = answer.get("data") if isinstance(answer, dict) else answer
+    rows = without_envelope(answer)
     if not isinstance(rows, list):
         msg = "the answer holds no list of rows"
         raise ProtocolError(msg, where=f"index_exchange: {path}", answer=response.describe())
     return rows
+
+
+def without_envelope(answer: t.Any) -> t.Any:
+    """Return what should be the rows of a table."""
+    # The envelope of the mappings is on the vendor's page; that of the exchange rates is not known. index-exchange-18
+    return answer.get("data") if isinstance(answer, dict) else answer
 
 
 def fetch_names(client: IndexExchangeClient, logger: logging.Logger) -> Names:

@@ -11,8 +11,9 @@ import typing as t
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
+from http import HTTPStatus
 
 import requests
 from typing_extensions import override
@@ -26,8 +27,8 @@ from tap_auditlogs.core.errors import (
     TapError,
 )
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
-from tap_auditlogs.core.times import parse_timestamp
-from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, not_observable
+from tap_auditlogs.core.times import timestamp_or_none
+from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judged, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace
 from tap_auditlogs.doctor.shapes import json_type, member_names, public_name
@@ -45,6 +46,7 @@ from tap_auditlogs.vendors.index_exchange.mappings import (
     ExchangeRatesStream,
     ReferenceStream,
     fetch_rows,
+    without_envelope,
 )
 from tap_auditlogs.vendors.index_exchange.rows import RowStream
 from tap_auditlogs.vendors.index_exchange.settings import DEFAULT_DIMENSIONS
@@ -106,6 +108,7 @@ class Probes(VendorDoctor):
         files: The beginning of one file of each event type.
         tables: The rows of the mappings and rates, by stream.
         refusals: Why a mapping could not be read.
+        rates: The latest rates of the Canadian dollar.
     """
 
     reading_posts = ("/token",)
@@ -115,6 +118,7 @@ class Probes(VendorDoctor):
     files: dict[str, FileSample] = field(default_factory=dict)
     tables: dict[str, list[t.Any]] = field(default_factory=dict)
     refusals: dict[str, ApiError] = field(default_factory=dict)
+    rates: list[dict[str, t.Any]] = field(default_factory=list)
 
     @property
     def api(self) -> IndexExchangeClient:
@@ -220,7 +224,7 @@ class Probes(VendorDoctor):
         try:
             log_file = LogFile(io.BytesIO(content))
             sample.header = log_file.header
-            for page in read_pages(log_file, stream.columns, fixed, 0):
+            for page in read_pages(log_file, stream.columns, fixed):
                 sample.rows += len(page)
                 sample.records += page[: _MOST_SAMPLED_ROWS - len(sample.records)]
         except UnreadableFileError as error:
@@ -258,7 +262,7 @@ class Probes(VendorDoctor):
             return not_observable("no list could be requested")
         incomplete = sum(_is_incomplete(answer, event_type) for event_type, answer in self.lists.items())
         told = f"{incomplete} of {len(self.lists)} lists show that more follows"
-        return contradicted(told) if incomplete else confirmed(told)
+        return judged(not incomplete, told)
 
     def probe_count(self) -> Finding:
         answer = self.lists.get("bids")
@@ -300,7 +304,7 @@ class Probes(VendorDoctor):
             return not_observable(_NO_FILE if not self.files else "the files are too large to be read whole")
         wrong = sum(sample.md5 != sample.file.md5 for sample in samples)
         told = f"{wrong} of {len(samples)} files differ"
-        return contradicted(told) if wrong else confirmed(told)
+        return judged(not wrong, told)
 
     def probe_hours(self) -> Finding:
         hours = [entry.get("hour") for entry in self._entries()]
@@ -308,7 +312,7 @@ class Probes(VendorDoctor):
             return not_observable("no file is listed")
         other = sum(not _is_whole_hour(hour) for hour in hours)
         told = f"{other} of {len(hours)} are something else"
-        return contradicted(told) if other else confirmed(told)
+        return judged(not other, told)
 
     def probe_own_host(self) -> Finding:
         files = self._listed()
@@ -316,7 +320,7 @@ class Probes(VendorDoctor):
             return not_observable("no file is listed")
         other = sum(not self._is_own(file.url) for file in files)
         told = f"{other} of {len(files)} are on another host"
-        return contradicted(told) if other else confirmed(told)
+        return judged(not other, told)
 
     def _is_own(self, url: str) -> bool:
         try:
@@ -332,19 +336,20 @@ class Probes(VendorDoctor):
         return contradicted("`downloadStats`") if "downloadStats" in names else confirmed("`downloadStatus`")
 
     def probe_expiry(self) -> Finding:
-        spans = [expires - file.key.hour for file in self._listed() if (expires := _time(file.details.get("expires")))]
+        ends = [(timestamp_or_none(file.details.get("expires")), file.key.hour) for file in self._listed()]
+        spans = [expires - hour for expires, hour in ends if expires is not None]
         if not spans:
             return not_observable("no file tells when it expires")
         other = sum(span != RETENTION for span in spans)
         told = f"{other} of {len(spans)} expire at another time"
-        return contradicted(told) if other else confirmed(told)
+        return judged(not other, told)
 
     def probe_csv(self) -> Finding:
         if not self.files:
             return not_observable(_NO_FILE)
         faulty = sum(bool(sample.fault) for sample in self.files.values())
         told = f"{faulty} of {len(self.files)} files cannot be read"
-        return contradicted(told) if faulty else confirmed(told)
+        return judged(not faulty, told)
 
     def probe_impression_columns(self) -> Finding:
         return self._compare_columns("impressions")
@@ -360,11 +365,11 @@ class Probes(VendorDoctor):
         unknown = sorted({public_name(name) for name in sample.header if name not in stream.columns})
         missing = sorted(set(stream.columns) - set(sample.header))
         told = f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}"
-        return contradicted(told) if unknown or missing else confirmed(told)
+        return judged(not (unknown or missing), told)
 
     def probe_times(self) -> Finding:
         moments = [
-            (_time(record.get("timestamp")), sample.file.key.hour)
+            (timestamp_or_none(record.get("timestamp")), sample.file.key.hour)
             for sample in self.files.values()
             for record in sample.records
         ]
@@ -373,7 +378,7 @@ class Probes(VendorDoctor):
         hour_length = timedelta(hours=1)
         other = sum(moment is None or not hour <= moment < hour + hour_length for moment, hour in moments)
         told = f"{other} of {len(moments)} rows lie outside their file's hour or have no time"
-        return contradicted(told) if other else confirmed(told)
+        return judged(not other, told)
 
     def probe_mapping_keys(self) -> Finding:
         rows = [(self.streams[name].primary_keys, row) for name, table in self.tables.items() for row in table]
@@ -384,7 +389,7 @@ class Probes(VendorDoctor):
             for keys, row in rows
         )
         told = f"{without} of {len(rows)} rows lack a key"
-        return contradicted(told) if without else confirmed(told)
+        return judged(not without, told)
 
     def probe_creatives(self) -> Finding:
         rows = [row for row in self.tables.get(CampaignsStream.name, []) if isinstance(row, dict)]
@@ -392,7 +397,7 @@ class Probes(VendorDoctor):
         if not lists:
             return not_observable("no campaign has a list")
         told = f"lists: {', '.join(sorted(lists))}"
-        return confirmed(told) if lists == {"creatives"} else contradicted(told)
+        return judged(lists == {"creatives"}, told)
 
     def probe_unique_ids(self) -> Finding:
         repeated = seen = 0
@@ -404,14 +409,14 @@ class Probes(VendorDoctor):
         if not seen:
             return not_observable("no mapping has rows")
         told = f"{repeated} of {seen} rows repeat an id"
-        return contradicted(told) if repeated else confirmed(told)
+        return judged(not repeated, told)
 
     def probe_entitlement(self) -> Finding:
         if not self.refusals:
             return not_observable("nothing was refused")
-        others = sum(error.status != 403 for error in self.refusals.values())  # noqa: PLR2004 - Forbidden
+        others = sum(error.status != HTTPStatus.FORBIDDEN for error in self.refusals.values())
         told = f"{others} of {len(self.refusals)} refusals have another status"
-        return contradicted(told) if others else confirmed(told)
+        return judged(not others, told)
 
     def probe_rates_envelope(self) -> Finding:
         if ExchangeRatesStream.name not in self.tables:
@@ -419,8 +424,6 @@ class Probes(VendorDoctor):
         answer = self.api.get(f"{ExchangeRatesStream.path}?currency=CAD", what="exchange rates").json()
         self.rates = fetch_rates(answer)
         return confirmed("under `data`") if isinstance(answer, dict) else contradicted(f"an {json_type(answer)}")
-
-    rates: list[dict[str, t.Any]] = field(default_factory=list)
 
     def probe_rate_direction(self) -> Finding:
         rows = self.rates or [row for row in self.tables.get(ExchangeRatesStream.name, []) if isinstance(row, dict)]
@@ -456,15 +459,9 @@ class Probes(VendorDoctor):
             return contradicted("it is not base64")
         return confirmed("so") if b":" in decoded else contradicted("without a colon")
 
-    def probe_lifetime(self) -> Finding:
-        return not_observable("the doctor is done before a token ends")
-
-    def probe_wrong_key(self) -> Finding:
-        return not_observable("a wrong key is never sent")
-
     def probe_throttling(self) -> Finding:
         told = f"{len(self.log.throttled)} of {self.log.sent} requests were throttled"
-        return contradicted(told) if self.log.throttled else confirmed(told)
+        return judged(not self.log.throttled, told)
 
     def probe_parts(self) -> Finding:
         files = [file for file in self._listed() if file.key.event_type == "bids"]
@@ -472,7 +469,7 @@ class Probes(VendorDoctor):
             return not_observable("no bid file is listed")
         without = sum(not file.in_parts for file in files)
         told = f"{without} of {len(files)} are listed without"
-        return contradicted(told) if without else confirmed(told)
+        return judged(not without, told)
 
     def _entries(self) -> list[dict[str, t.Any]]:
         payloads = [answer.json() for answer in self.lists.values()]
@@ -514,8 +511,7 @@ class Probes(VendorDoctor):
 
 def fetch_rates(answer: t.Any) -> list[dict[str, t.Any]]:
     """Return the rates in an answer, in either form."""
-    rows = answer.get("data") if isinstance(answer, dict) else answer
-    return [row for row in rows or [] if isinstance(row, dict)]
+    return [row for row in without_envelope(answer) or [] if isinstance(row, dict)]
 
 
 def _whole_rows(beginning: bytes) -> bytes:
@@ -552,12 +548,5 @@ def _is_incomplete(answer: ApiResponse, event_type: str) -> bool:
 
 
 def _is_whole_hour(text: object) -> bool:
-    moment = _time(text)
+    moment = timestamp_or_none(text)
     return moment is not None and str(text).endswith("Z") and (moment.minute, moment.second) == (0, 0)
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        return parse_timestamp(t.cast("str", text))
-    except (TypeError, ValueError):
-        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_auditlogs.doctor.assumptions import Assumption, Reading
+from tap_auditlogs.doctor.assumptions import DONE_BEFORE, LATER, Assumption, Reading, never_observable
 from tap_auditlogs.vendors.openx.probes import Probes
 
 _CLIENT: t.Final = "tap_auditlogs.vendors.openx.client"
@@ -250,7 +250,7 @@ class Doctor(Probes):
             confirmed=Reading("-", "renews it a minute before"),
             contradicted=Reading("-", "renews it when it is refused"),
             unseen="always",
-            probe=Probes.probe_lifetime,
+            probe=never_observable(DONE_BEFORE),
         ),
         Assumption(
             id="openx-22",
@@ -302,6 +302,6 @@ class Doctor(Probes):
             confirmed=Reading("-", "asks each time for `lookback_days` that it has seen before"),
             contradicted=Reading("-", "finds later ones only at a full scan: set `lookback_days` higher"),
             unseen="always",
-            probe=Probes.probe_lag,
+            probe=never_observable(LATER),
         ),
     )

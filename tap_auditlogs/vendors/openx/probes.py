@@ -6,15 +6,16 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from http import HTTPStatus
 from itertools import pairwise
 
 import requests
 from typing_extensions import override
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError
-from tap_auditlogs.core.sweep import listed_id
-from tap_auditlogs.core.times import parse_timestamp
-from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, not_observable
+from tap_auditlogs.core.sweep import listed_id, requests_for
+from tap_auditlogs.core.times import timestamp_or_none
+from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judge_times, judged, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace, total
 from tap_auditlogs.doctor.shapes import json_type, public_name
@@ -33,6 +34,7 @@ KNOWN_ACTIONS = frozenset({"create", "update", "modify", "delete"})
 _FOR_PROBES = 8
 _STEP = 3  # from one offset to the next while a list is measured, so that its length is known within a factor of two
 _LARGE_PAGE = 1000
+_REDIRECTION = 3  # the first digit of the HTTP status
 _NO_HISTORY = "no history with a row was seen"
 
 
@@ -163,12 +165,8 @@ class Probes(VendorDoctor):
             self.histories.append(History(object_type, object_id, listed, found.rows, found.more))
 
     def _send(self, path: str, limit: int, params: Mapping[str, t.Any] | None = None, offset: int = 0) -> Answer:
-        try:
-            return Answer(self.reader.send(path, {**(params or {}), "offset": offset, "limit": limit}, path))
-        except ApiError as error:
-            if isinstance(error, CredentialsError) or not self.is_refusal(error):
-                raise
-            return Answer(None, error)
+        query = {**(params or {}), "offset": offset, "limit": limit}
+        return self.answer(lambda: self.reader.send(path, query, path))
 
     # Checks
 
@@ -226,7 +224,7 @@ class Probes(VendorDoctor):
 
     def probe_days(self) -> Finding:
         for history in self.histories:
-            moments = sorted(moment for row in history.rows if (moment := _time(row.get("timestamp"))))
+            moments = sorted(moment for row in history.rows if (moment := _moment(row)))
             nights = [(two - one, two.date()) for one, two in pairwise(moments) if one.date() < two.date()]
             if history.more or not nights:
                 continue
@@ -236,7 +234,7 @@ class Probes(VendorDoctor):
             if answer.response is None:
                 return contradicted(f"refused with {answer.status}")
             rows = page_of(answer.response, history.object_type).rows
-            found = [moment for row in rows if (moment := _time(row.get("timestamp")))]
+            found = [moment for row in rows if (moment := _moment(row))]
             expected = sum(moment.date() >= day for moment in moments)
             early = sum(moment.date() < day for moment in found)
             if len(found) - early < expected:
@@ -247,17 +245,8 @@ class Probes(VendorDoctor):
         return not_observable("no history has rows of two days")
 
     def probe_times(self) -> Finding:
-        rows = self._rows()
-        if not rows:
-            return not_observable(_NO_HISTORY)
-        unread = sum(_time(row.get("timestamp")) is None for row in rows)
-        if unread:
-            return contradicted(f"{unread} of {len(rows)} are no such texts")
-        latest = self.client.server_time() + timedelta(minutes=5)
-        future = sum((_time(row.get("timestamp")) or latest) > latest for row in rows)
-        if future:
-            return contradicted(f"{future} of {len(rows)} lie in the future if they are in UTC")
-        return confirmed(f"{len(rows)} are such texts and, in UTC, not in the future")
+        values = [row.get("timestamp") for row in self._rows()]
+        return judge_times(values, self.client.server_time()) if values else not_observable(_NO_HISTORY)
 
     def probe_numbering(self) -> Finding:
         steps = [two - one for history in self.histories for one, two in pairwise(sorted(_revisions(history)))]
@@ -284,8 +273,8 @@ class Probes(VendorDoctor):
     def probe_modified(self) -> Finding:
         seen = late = 0
         for history in self.histories:
-            modified = _time(history.listed.get("modified_date"))
-            moments = [moment for row in history.rows if (moment := _time(row.get("timestamp")))]
+            modified = timestamp_or_none(history.listed.get("modified_date"))
+            moments = [moment for row in history.rows if (moment := _moment(row))]
             if modified is None or not moments or history.more:
                 continue
             seen += 1
@@ -293,7 +282,7 @@ class Probes(VendorDoctor):
         if not seen:
             return not_observable("no object with a time of modification was seen")
         told = f"{late} of {seen} objects have a revision after it"
-        return contradicted(told) if late else confirmed(told)
+        return judged(not late, told)
 
     def probe_key(self) -> Finding:
         if not self._rows():
@@ -314,7 +303,7 @@ class Probes(VendorDoctor):
             return not_observable("no history has two revisions")
         back = sum(step < 0 for step in steps)
         told = f"{back} of {len(steps)} steps go to an older revision"
-        return contradicted(told) if back else confirmed(told)
+        return judged(not back, told)
 
     def probe_envelope(self) -> Finding:
         payloads = [page.response.json() for page in self.lists.values() if page.response is not None]
@@ -322,15 +311,15 @@ class Probes(VendorDoctor):
             return not_observable("no type could be listed")
         arrays = sum(isinstance(payload, list) for payload in payloads)
         told = f"{arrays} of {len(payloads)} lists are bare arrays"
-        return contradicted(told) if arrays else confirmed(told)
+        return judged(not arrays, told)
 
     def probe_listed_fields(self) -> Finding:
         rows = [row for page in self.lists.values() if page.response is not None for row in page.rows]
         if not rows:
             return not_observable("no object was listed")
-        without = sum(_time(row.get("modified_date")) is None for row in rows)
+        without = sum(timestamp_or_none(row.get("modified_date")) is None for row in rows)
         told = f"{without} of {len(rows)} objects have no time of modification"
-        return contradicted(told) if without else confirmed(told)
+        return judged(not without, told)
 
     def probe_unknown_type(self) -> Finding:
         try:
@@ -355,7 +344,7 @@ class Probes(VendorDoctor):
             return not_observable("no object tells whether it is deleted")
         deleted = sum(str(row["deleted"]) not in {"0", "False"} for row in rows)
         told = f"{deleted} of {len(rows)} objects are deleted"
-        return contradicted(told) if deleted else confirmed(told)
+        return judged(not deleted, told)
 
     def probe_missing_object(self) -> Finding:
         object_type = next((name for name, page in self.lists.items() if page.rows and not page.more), None)
@@ -377,7 +366,7 @@ class Probes(VendorDoctor):
             if error.status is None:
                 raise
             answer = Answer(None, error)
-        if answer.status in {"HTTP 401", "HTTP 403"}:
+        if answer.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return confirmed(answer.status)
         return contradicted(answer.status)
 
@@ -389,7 +378,7 @@ class Probes(VendorDoctor):
     def probe_quota(self) -> Finding:
         if not self.log.throttled:
             return not_observable("no request was throttled")
-        told = sum("Retry-After" in response.headers for response in self.log.throttled)
+        told = self.log.told_to_wait
         if told:
             return contradicted(f"{told} of {len(self.log.throttled)} answers with 429 tell how long to wait")
         return confirmed(f"{len(self.log.throttled)} answers with 429 do not tell how long to wait")
@@ -402,7 +391,7 @@ class Probes(VendorDoctor):
     def probe_oauth2(self) -> Finding:
         if self.settings["auth_method"] != "oauth2":
             return not_observable("the settings use another way to log in")
-        hops = sum(300 <= status < 400 for status in self.log.statuses)  # noqa: PLR2004 - redirects
+        hops = sum(status // 100 == _REDIRECTION for status in self.log.statuses)
         return confirmed(f"the login succeeded, with {hops} redirects")
 
     def probe_oauth1(self) -> Finding:
@@ -410,15 +399,12 @@ class Probes(VendorDoctor):
             return not_observable("the settings use another way to log in")
         return confirmed(f"the login succeeded, {'with' if self.settings.get('realm') else 'without'} a realm")
 
-    def probe_lifetime(self) -> Finding:
-        return not_observable("the doctor is done before a token ends")
-
     def probe_actions(self) -> Finding:
         if not self._rows():
             return not_observable(_NO_HISTORY)
         others = sum(row.get("action") not in KNOWN_ACTIONS for row in self._rows())
         told = f"{others} of {len(self._rows())} rows have another one"
-        return contradicted(told) if others else confirmed(told)
+        return judged(not others, told)
 
     def probe_changes(self) -> Finding:
         changes = [row.get("changes") for row in self._rows() if row.get("changes") is not None]
@@ -428,16 +414,13 @@ class Probes(VendorDoctor):
         types = {json_type(it) for it in changes} | {json_type(it) for it in values if it is not None}
         before = sum(isinstance(it, dict) and "old_value" in it for it in changes)
         told = f"{', '.join(sorted(types))}; {before} of {len(changes)} have `old_value`"
-        return confirmed(told) if types == {"object"} else contradicted(told)
+        return judged(types == {"object"}, told)
 
     def probe_user(self) -> Finding:
         types = {json_type(row.get("user")) for row in self._rows()} - {"null"}
         if not types:
             return not_observable("no row names a user")
         return confirmed("objects") if types == {"object"} else contradicted(", ".join(sorted(types)))
-
-    def probe_lag(self) -> Finding:
-        return not_observable("one look does not show what comes later")
 
     # Estimate
 
@@ -477,7 +460,7 @@ class Probes(VendorDoctor):
     def _first_load(self, object_type: str) -> Load:
         page = self.lists[object_type]
         start = self.stream.start_date
-        kept = [row for row in self._rows() if start is None or (_time(row.get("timestamp")) or start) >= start]
+        kept = [row for row in self._rows() if start is None or (_moment(row) or start) >= start]
         share = len(kept) / max(1, len(self._rows()))
         numbers = [row["revision"] for row in page.rows if isinstance(row.get("revision"), int)]
         numbers = numbers or [len(history.rows) for history in self.histories] or [0]
@@ -488,7 +471,7 @@ class Probes(VendorDoctor):
     def _hourly_load(self, object_type: str, hours: float, now: datetime) -> Load:
         """Estimate from what was modified in the time that is asked for again."""
         page = self.lists[object_type]
-        times = [_time(row.get("modified_date")) for row in page.rows]
+        times = [timestamp_or_none(row.get("modified_date")) for row in page.rows]
         changed = sum(moment is None or moment > now - timedelta(hours=hours) for moment in times)
         asked = round(changed / max(1, len(times)) * page.length)
         return Load(asked, self._list_requests(page) + asked)
@@ -497,8 +480,7 @@ class Probes(VendorDoctor):
         return 0 if page.response is None else self._pages(page.length)
 
     def _pages(self, rows: int) -> int:
-        """Return how many requests the tap needs: each page after the first repeats one row."""
-        return 1 + max(0, -(-(rows - self.page_size) // max(1, self.page_size - 1)))
+        return requests_for(rows, self.page_size)
 
 
 def _revisions(history: History) -> list[int]:
@@ -506,11 +488,8 @@ def _revisions(history: History) -> list[int]:
 
 
 def _is_forbidden(error: ApiError) -> bool:
-    return error.status == 403  # noqa: PLR2004 - Forbidden: the type is known
+    return error.status == HTTPStatus.FORBIDDEN  # the type is known
 
 
-def _time(text: object) -> datetime | None:
-    try:
-        return parse_timestamp(t.cast("str", text))
-    except (TypeError, ValueError):
-        return None
+def _moment(row: Row) -> datetime | None:
+    return timestamp_or_none(row.get("timestamp"))

@@ -24,7 +24,7 @@ from tap_auditlogs.core.sweep import (
     UnsupportedTypeError,
     listed_id,
 )
-from tap_auditlogs.core.times import parse_timestamp
+from tap_auditlogs.core.times import parse_timestamp, timestamp_or_none
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.openx.client import NotUnderstoodError, api_url
 from tap_auditlogs.vendors.openx.reader import Reader
@@ -209,10 +209,7 @@ def _missing(records: Sequence[Record]) -> tuple[int, int] | None:
 
 
 def _modified(row: Row) -> datetime | None:
-    try:
-        return parse_timestamp(row["modified_date"])  # openx-07, openx-11
-    except (KeyError, TypeError, ValueError):
-        return None
+    return timestamp_or_none(row.get("modified_date"))  # openx-07, openx-11
 
 
 def _stand_in(row: Row) -> int:

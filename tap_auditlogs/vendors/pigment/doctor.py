@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_auditlogs.doctor.assumptions import Assumption, Reading
+from tap_auditlogs.doctor.assumptions import Assumption, Reading, never_observable
 from tap_auditlogs.vendors.pigment.probes import Probes
 
 _STREAMS: t.Final = "tap_auditlogs.vendors.pigment.streams"
@@ -214,6 +214,6 @@ class Doctor(Probes):
             confirmed=Reading("cannot be seen", "`target-pigment` sends chunks of at most `max_chunk_megabytes`"),
             contradicted=Reading("cannot be seen", "`target-pigment` stops with the vendor's answer and keeps the CSV"),
             unseen="always",
-            probe=Probes.probe_import,
+            probe=never_observable("the doctor sends nothing to be stored"),
         ),
     )

@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 from typing_extensions import override
 
-from tap_auditlogs.core.times import parse_timestamp
+from tap_auditlogs.core.times import timestamp_or_none
 from tap_auditlogs.ocsf.classes import (
     ACCOUNT_CHANGE,
     AUTHENTICATION,
@@ -346,10 +346,8 @@ def _address(context: _Object) -> str | None:
 
 
 def _take_logged_time(source: Source) -> int | None:
-    text = source.peek("ingestion_timestamp")
-    try:
-        moment = parse_timestamp(text)
-    except (TypeError, ValueError):
+    moment = timestamp_or_none(source.peek("ingestion_timestamp"))
+    if moment is None:
         return None
     del source.rest["ingestion_timestamp"]
     return milliseconds(moment)

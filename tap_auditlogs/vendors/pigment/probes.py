@@ -6,19 +6,15 @@ import math
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from http import HTTPStatus
 from itertools import pairwise
 
 import requests
 from typing_extensions import override
 
 from tap_auditlogs.core.errors import ApiError
-from tap_auditlogs.core.times import parse_timestamp
-from tap_auditlogs.doctor.assumptions import (
-    Finding,
-    confirmed,
-    contradicted,
-    not_observable,
-)
+from tap_auditlogs.core.times import parse_timestamp, timestamp_or_none
+from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judged, not_observable
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace
 from tap_auditlogs.doctor.shapes import json_type, member_names
 from tap_auditlogs.doctor.vendor_doctor import Sample, VendorDoctor
@@ -26,10 +22,10 @@ from tap_auditlogs.vendors.pigment.client import REQUESTS_PER_WINDOW, WINDOW_SEC
 from tap_auditlogs.vendors.pigment.streams import CURSOR_REFUSED, WHAT, AuditEvents, events_of
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tap_auditlogs.core.http import ApiResponse
-    from tap_auditlogs.doctor.vendor_doctor import Answer
+    from tap_auditlogs.doctor.vendor_doctor import Answer, Row
     from tap_auditlogs.vendors.pigment.window import Window
 
 PAGE_SIZE = 1000  # Pigment docs: fixed batch of 1000 events
@@ -108,10 +104,9 @@ class Probes(VendorDoctor):
             self.pages.append(self.client.send(self.stream.request(replace(self.window, cursor=cursor)), what=WHAT))
         return self.pages[:most]
 
-    def events(self) -> list[dict[str, t.Any]]:
+    def events(self) -> Sequence[Row]:
         """Return the events of the first page."""
-        sample = self.samples.get(self.stream.name)
-        return [] if sample is None else [dict(row) for row in sample.rows]
+        return self.rows(self.stream.name)
 
     def ask_events(self, **parameters: str) -> Answer:
         """Request events with other parameters than the tap's."""
@@ -144,9 +139,7 @@ class Probes(VendorDoctor):
         if not moments:
             return not_observable(_NO_EVENTS)
         answer = self.ask_events(ingestedSince=max(moments).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        if answer.accepted:
-            return confirmed(f"accepted with {answer.status}")
-        return contradicted(f"refused with {answer.status}")
+        return judged(answer.accepted, answer.told)
 
     def probe_inclusive(self) -> Finding:
         candidates = [
@@ -169,24 +162,18 @@ class Probes(VendorDoctor):
 
     def probe_beyond_retention(self) -> Finding:
         answer = self.ask_events(ingestedSince=self.days_ago(181))
-        if answer.accepted:
-            return contradicted(f"181 days back is accepted with {answer.status}")
-        return confirmed(f"181 days back is refused with {answer.status}")
+        return judged(not answer.accepted, f"181 days back is {answer.told}")
 
     def probe_no_start(self) -> Finding:
         answer = self.ask_events()
-        if answer.accepted:
-            return contradicted(f"accepted with {answer.status}")
-        return confirmed(f"refused with {answer.status}")
+        return judged(not answer.accepted, answer.told)
 
     def probe_foreign_cursor(self) -> Finding:
         cursor = self.first_cursor()
         if cursor is None:
             return not_observable(_NO_CURSOR)
         answer = self.ask_events(ingestedSince=self.days_ago(2), cursor=cursor)
-        if answer.accepted:
-            return contradicted(f"accepted with {answer.status}")
-        return confirmed(f"refused with {answer.status}")
+        return judged(not answer.accepted, answer.told)
 
     def probe_cursor_again(self) -> Finding:
         cursor = self.first_cursor()
@@ -284,7 +271,7 @@ class Probes(VendorDoctor):
         throttled = self.log.throttled
         if not throttled:
             return not_observable("no request was throttled, and the doctor provokes none")
-        told = sum("Retry-After" in answer.headers for answer in throttled)
+        told = self.log.told_to_wait
         if told:
             return contradicted(f"{told} of {len(throttled)} throttled answers have `Retry-After`")
         return confirmed(f"{len(throttled)} throttled answers have no `Retry-After`")
@@ -298,13 +285,13 @@ class Probes(VendorDoctor):
         except ApiError as error:
             if error.status is None:
                 raise
-            return confirmed("HTTP 401") if error.status == 401 else contradicted(f"HTTP {error.status}")  # noqa: PLR2004
+            return judged(error.status == HTTPStatus.UNAUTHORIZED, f"HTTP {error.status}")
         return contradicted(answer.status)
 
     def probe_content_type(self) -> Finding:
         if self.samples:
             return confirmed("a request without it is answered")
-        if 415 in self.log.statuses:  # noqa: PLR2004 - Unsupported Media Type
+        if HTTPStatus.UNSUPPORTED_MEDIA_TYPE in self.log.statuses:
             return contradicted("a request without it is refused with HTTP 415")
         return not_observable("no page could be read")
 
@@ -317,9 +304,6 @@ class Probes(VendorDoctor):
             return confirmed(f"{len(empty)} of {len(pages)} pages are empty, and events follow")
         return contradicted(f"{len(empty)} of {len(pages)} pages are empty, and no events follow")
 
-    def probe_import(self) -> Finding:
-        return not_observable("the doctor sends nothing to be stored")
-
 
 def _cursor(page: ApiResponse) -> str | None:
     cursor = page.json().get("nextEventsCursor")
@@ -331,11 +315,7 @@ def _has_more(page: ApiResponse) -> bool:
 
 
 def _ingested(event: object) -> datetime | None:
-    text = event.get("ingestionTimestamp") if isinstance(event, dict) else None
-    try:
-        return parse_timestamp(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
+    return timestamp_or_none(event.get("ingestionTimestamp")) if isinstance(event, dict) else None
 
 
 def _ids(answer: Answer) -> set[t.Any]:
@@ -375,8 +355,4 @@ def _telling_midnight(moments: list[datetime]) -> tuple[datetime | None, int]:
 
 
 def _has_zone(text: str) -> bool:
-    try:
-        parse_timestamp(text)
-    except ValueError:
-        return False
-    return text.endswith("Z") or text[-6] in "+-"
+    return timestamp_or_none(text) is not None and (text.endswith("Z") or text[-6] in "+-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tap_auditlogs.doctor.assumptions import Assumption, Reading
+from tap_auditlogs.doctor.assumptions import LATER, Assumption, Reading, never_observable
 from tap_auditlogs.vendors.xandr.probes import Probes
 
 _CLIENT: t.Final = "tap_auditlogs.vendors.xandr.client"
@@ -245,7 +245,7 @@ class Doctor(Probes):
             confirmed=Reading("-", "asks each time for `lookback_hours` that it has seen before"),
             contradicted=Reading("-", "finds later ones only at a full scan: set `lookback_hours` higher"),
             unseen="always",
-            probe=Probes.probe_lag,
+            probe=never_observable(LATER),
         ),
         Assumption(
             id="xandr-22",
@@ -275,7 +275,7 @@ class Doctor(Probes):
             confirmed=Reading("-", "waits two and a half minutes, unless told how long"),
             contradicted=Reading("-", "stops with the vendor's answer"),
             unseen="always",
-            probe=Probes.probe_login_throttling,
+            probe=never_observable("the doctor does not log in often enough to be throttled"),
         ),
         Assumption(
             id="xandr-25",

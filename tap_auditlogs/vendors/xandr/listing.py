@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tap_auditlogs.core.errors import RefusedError
 from tap_auditlogs.core.sweep import Listed, UnsupportedTypeError, listed_id, name_objects
-from tap_auditlogs.core.times import parse_timestamp
+from tap_auditlogs.core.times import parse_timestamp, timestamp_or_none
 from tap_auditlogs.core.workers import Workers, look_ahead
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.reader import Reader
@@ -131,8 +131,7 @@ def write_time(moment: datetime) -> str:
 
 def _latest_change(last_modified: object, service: str) -> datetime | None:
     """Return until when an object may have been changed, or None if its time of modification does not tell."""
-    try:
-        moment = parse_timestamp(t.cast("str", last_modified))
-    except (TypeError, ValueError):
+    moment = timestamp_or_none(last_modified)
+    if moment is None:
         return None
     return moment + LARGEST_ZONE if service in LOCAL_TIME_SERVICES else moment

@@ -8,14 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from http import HTTPStatus
 from itertools import pairwise
 
 from typing_extensions import override
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
+from tap_auditlogs.core.errors import ApiError, ProtocolError, RefusedError
 from tap_auditlogs.core.sweep import listed_id
-from tap_auditlogs.core.times import parse_timestamp
-from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, not_observable
+from tap_auditlogs.core.times import timestamp_or_none
+from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judge_times, judged, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace, total
 from tap_auditlogs.doctor.shapes import json_type, public_name
@@ -96,10 +97,10 @@ class Probes(VendorDoctor):
             return Sample([])
         transaction = str(log.rows[-1].get("transaction_id"))
         query = self.details.detail_query(log.service, log.object_id, transaction)
-        answer = self._answer(lambda: self.survey.send(self.details.path, query))
+        answer = self.answer(lambda: self.survey.send(self.details.path, query))
         self.takes_object = not isinstance(answer.error, NotUnderstoodError)
         if isinstance(answer.error, NotUnderstoodError):
-            answer = self._answer(lambda: self.survey.send(self.details.path, {**query, "resource_id": None}))
+            answer = self.answer(lambda: self.survey.send(self.details.path, {**query, "resource_id": None}))
         if answer.response is None:
             raise t.cast("ApiError", answer.error)
         rows = rows_of(answer.response, DETAILS_KEY, "details")
@@ -161,9 +162,8 @@ class Probes(VendorDoctor):
             yield Check("user", Status.OK, f"of the type `{kind}`, which may read the change log")
         else:
             yield Check("user", Status.WARNING, "of a type that gets no access to the API by the vendor's policy", step)
-        try:
-            expires = parse_timestamp(user.get("password_expires_on") or "")
-        except (TypeError, ValueError):
+        expires = timestamp_or_none(user.get("password_expires_on"))
+        if expires is None:
             yield Check("password", Status.OK, "the user service tells of no end")
             return
         days = (expires - self.client.server_time()) // _DAY
@@ -201,18 +201,10 @@ class Probes(VendorDoctor):
     # Requests
 
     def _send(self, path: str, params: dict[str, t.Any]) -> Answer:
-        return self._answer(lambda: self.survey.send(path, params))
-
-    def _answer(self, send: Callable[[], ApiResponse]) -> Answer:
-        try:
-            return Answer(send())
-        except ApiError as error:
-            if isinstance(error, CredentialsError | TransientError) or not self.is_refusal(error):
-                raise
-            return Answer(None, error)
+        return self.answer(lambda: self.survey.send(path, params))
 
     def _ask_log(self, service: str, object_id: int, **others: str) -> Answer:
-        return self._answer(lambda: self.survey.send_log(service, object_id, **others))
+        return self.answer(lambda: self.survey.send_log(service, object_id, **others))
 
     @cached_property
     def _unsupported(self) -> Answer:
@@ -270,7 +262,7 @@ class Probes(VendorDoctor):
         answer = self._unsupported
         if answer.accepted:
             return not_observable("no error was seen")
-        return confirmed(answer.status) if answer.status == "HTTP 200" else contradicted(answer.status)
+        return confirmed(answer.status) if answer.code == HTTPStatus.OK else contradicted(answer.status)
 
     def probe_bounds(self) -> Finding:
         if self._window is None:
@@ -291,17 +283,8 @@ class Probes(VendorDoctor):
         return confirmed(f"of {len(rows)} transactions none is of another time")
 
     def probe_times(self) -> Finding:
-        rows = [row for log in self._logs() for row in log.rows]
-        if not rows:
-            return not_observable(_NO_LOG)
-        unread = sum(_moment(row) is None for row in rows)
-        if unread:
-            return contradicted(f"{unread} of {len(rows)} are no such texts")
-        latest = self.client.server_time() + timedelta(minutes=5)
-        future = sum((_moment(row) or latest) > latest for row in rows)
-        if future:
-            return contradicted(f"{future} of {len(rows)} lie in the future if they are in UTC")
-        return confirmed(f"{len(rows)} are such texts and, in UTC, not in the future")
+        values = [row.get("created_on") for log in self._logs() for row in log.rows]
+        return judge_times(values, self.client.server_time()) if values else not_observable(_NO_LOG)
 
     def probe_order(self) -> Finding:
         moments = [[moment for row in log.rows if (moment := _moment(row))] for log in self._logs()]
@@ -347,7 +330,7 @@ class Probes(VendorDoctor):
             return not_observable("no details were seen")
         others = sum(str(row.get("resource_id")) != str(log.object_id) for row in sample.rows)
         told = f"{others} of {len(sample.rows)} rows are of other objects"
-        return contradicted(told) if others else confirmed(told)
+        return judged(not others, told)
 
     def probe_modified(self) -> Finding:
         return self._compare_modified(lambda service: service not in LOCAL_TIME_SERVICES, timedelta(minutes=1))
@@ -359,7 +342,7 @@ class Probes(VendorDoctor):
         """Compare the newest transaction of each object that was read whole with the object's time."""
         late = seen = 0
         for log in self._logs():
-            modified = _time(log.listed.get(list_endpoint(log.service).modified))
+            modified = timestamp_or_none(log.listed.get(list_endpoint(log.service).modified))
             moments = [moment for row in log.rows if (moment := _moment(row))]
             if modified is None or not moments or log.total > len(log.rows) or not concerns(log.service):
                 continue
@@ -395,9 +378,7 @@ class Probes(VendorDoctor):
             return not_observable(_NO_LOG)
         start = write_time(self.client.server_time() - _TOO_LONG_AGO)
         answer = self._ask_log(log.service, log.object_id, min_timestamp=start)
-        if answer.accepted:
-            return confirmed(f"two years ago is accepted with {answer.status}")
-        return contradicted(f"two years ago is refused with {answer.status}")
+        return judged(answer.accepted, f"two years ago is {answer.told}")
 
     def probe_single(self) -> Finding:
         singles = [page for page in self.survey.lists.values() if len(page.rows) == 1]
@@ -430,9 +411,6 @@ class Probes(VendorDoctor):
         seen = len(self.survey.lists)
         return confirmed(f"in {seen} lists; {told} have `dbg_info`") if seen else not_observable("nothing was listed")
 
-    def probe_lag(self) -> Finding:
-        return not_observable("one look does not show what comes later")
-
     def probe_pace(self) -> Finding:
         return (
             contradicted(self._throttled())
@@ -445,7 +423,7 @@ class Probes(VendorDoctor):
             return not_observable("no request was throttled")
         if not self.log.throttled:
             return contradicted("throttling came with another status than 429")
-        without = sum("Retry-After" not in response.headers for response in self.log.throttled)
+        without = len(self.log.throttled) - self.log.told_to_wait
         if without:
             return contradicted(f"{without} of {len(self.log.throttled)} answers with 429 came without it")
         return confirmed(f"{len(self.log.throttled)} answers with 429 came with it")
@@ -453,9 +431,6 @@ class Probes(VendorDoctor):
     def _throttled(self) -> str:
         number = sum(status in {405, 429} for status in self.log.statuses)
         return f"{number} of {self.log.sent} requests were throttled" if number else ""
-
-    def probe_login_throttling(self) -> Finding:
-        return not_observable("the doctor does not log in often enough to be throttled")
 
     def probe_universal_pixel(self) -> Finding:
         error = self.survey.log_failures.get(_UNIVERSAL_PIXEL)
@@ -508,7 +483,7 @@ def _first_load(service: Service) -> Load:
 
 def _hourly_load(service: Service, hours: float, now: datetime) -> Load:
     """Estimate from what changed in the last day; objects with local time are asked for all of a day's changes."""
-    times = [_time(row.get(list_endpoint(service.name).modified)) for row in service.listed]
+    times = [timestamp_or_none(row.get(list_endpoint(service.name).modified)) for row in service.listed]
     changed = sum(moment is not None and moment > now - _DAY for moment in times)
     changed_per_day = changed / max(1, len(times)) * service.total
     recent = sum((_moment(row) or now) > now - _DAY for log in service.logs for row in log.rows)
@@ -519,14 +494,7 @@ def _hourly_load(service: Service, hours: float, now: datetime) -> Load:
 
 
 def _moment(row: Row) -> datetime | None:
-    return _time(row.get("created_on"))
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        return parse_timestamp(t.cast("str", text))
-    except (TypeError, ValueError):
-        return None
+    return timestamp_or_none(row.get("created_on"))
 
 
 def _single(response: ApiResponse) -> Finding:

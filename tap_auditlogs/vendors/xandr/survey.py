@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from tap_auditlogs.core.errors import ApiError, ProtocolError, RefusedError
-from tap_auditlogs.core.sweep import listed_id
+from tap_auditlogs.core.sweep import listed_id, requests_for
 from tap_auditlogs.core.times import format_timestamp
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
 from tap_auditlogs.vendors.xandr.listing import list_query
@@ -182,8 +182,8 @@ class Survey:
 
 
 def pages(total: int) -> int:
-    """Return how many requests the tap needs for so many rows: each page after the first repeats one row."""
-    return 1 + max(0, -(-(total - PAGE_SIZE) // (PAGE_SIZE - 1)))
+    """Return how many requests the tap needs for so many rows."""
+    return requests_for(total, PAGE_SIZE)
 
 
 def _total(response: ApiResponse, rows: Sequence[Row]) -> int:
