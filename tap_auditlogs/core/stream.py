@@ -10,6 +10,7 @@ from functools import cached_property
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
+from singer_sdk.singerlib import Schema
 from typing_extensions import override
 
 from tap_auditlogs.core.errors import StateError
@@ -24,7 +25,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Record
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, CatalogEntry
 
     from tap_auditlogs.core.connection import Connection
     from tap_auditlogs.core.errors import TapError
@@ -121,9 +122,19 @@ class AuditStream(PagedStream, abc.ABC):
     def apply_catalog(self, catalog: Catalog) -> None:
         # A catalog that asks for FULL_TABLE would make targets delete what the vendor no longer keeps.
         super().apply_catalog(catalog)
+        if (entry := catalog.get_stream(self.name)) is None:
+            self.selected = False
+        else:
+            self._add_new_properties(entry)
         self._name_account_in_key()  # a catalog may be older than the setting
         self.replication_key = self._bookmarked_key
         self.forced_replication_method = None
+
+    def _add_new_properties(self, entry: CatalogEntry) -> None:
+        """Add what a catalog from before this version, or before a setting, lacks: records have it."""
+        entry.schema = Schema.from_dict(
+            {**self.schema, "properties": {**self.schema["properties"], **entry.schema.to_dict().get("properties", {})}}
+        )
 
     @override
     def get_record_counter(

@@ -110,8 +110,11 @@ class RegistryTap(HookedTap):
             self.logger.warning("stream_maps: %s match no selected stream and are ignored.", ", ".join(unused))
         if idle := idle_maps(maps):
             self.logger.warning("stream_maps: %s change nothing. %s", ", ".join(idle), NULL_HINT)
-        for name, stream in self.streams.items():
-            self.mapper.stream_maps_dict = maps if stream.selected else {}
+        if absent := self.streams.keys() - self.catalog.keys():
+            names = ", ".join(sorted(absent))
+            self.logger.warning("The catalog has no %s: not read. Run --discover again to select from them.", names)
+        for name in self.streams.keys() - absent:
+            self.mapper.stream_maps_dict = maps if self.streams[name].selected else {}
             self.mapper.register_raw_streams_from_catalog(Catalog({name: self.catalog[name]}))
         self.mapper.stream_maps_dict = maps
 

@@ -68,6 +68,9 @@ class Run:
     def records(self, stream: str) -> list[dict[str, t.Any]]:
         return records_of(self.messages, stream)
 
+    def schemas(self, stream: str) -> list[dict[str, t.Any]]:
+        return [it["schema"] for it in self.messages if it["type"] == "SCHEMA" and it["stream"] == stream]
+
     @property
     def states(self) -> list[State]:
         return states_of(self.messages)
