@@ -159,7 +159,7 @@ class MemberColumn:
         is_plain = cells.str.contains(_PLAIN[self._kind or "string"])
         quote = '"' if self._kind in {"string", None} else ""
         text = pl.concat_str(pl.lit(f"{self._key}{quote}"), cells, pl.lit(quote))
-        members = pl.select(pl.when(is_plain).then(text)).to_series()
+        members = pl.select(text if is_plain.all() else pl.when(is_plain).then(text)).to_series()
         extras = None if self._kind else members
         odd = cells.filter(~is_plain).unique()
         if len(odd):

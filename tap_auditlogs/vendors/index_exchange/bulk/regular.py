@@ -25,8 +25,8 @@ from tap_auditlogs.vendors.index_exchange.log_file import (
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-BLOCK_BYTES = 4 << 20
-LARGEST_BLOCK = 8 << 20
+BLOCK_BYTES = 5 << 20
+LARGEST_BLOCK = 10 << 20
 """A block grows up to this until it holds a whole row; longer ones, which no log has, take too much memory here."""
 _PIECE_BYTES = 256 << 10
 _WORKERS = 2

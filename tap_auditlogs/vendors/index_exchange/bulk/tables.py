@@ -41,8 +41,11 @@ def tables(file: RegularFile, form: RowFormat, most_rows: int) -> Iterator[tuple
             values = None if kind is None else convert(cells[name], kind)
             if values is not None:
                 columns[name] = pl.lit(values)
-            if kind != "string" and (values is None or values.null_count() > cells[name].null_count()):
+            if values is None:
                 extras.append(members[name].encode(cells[name]).extra)
+            elif values.null_count() > cells[name].null_count():
+                misfits = cells.select(pl.when(values.is_null()).then(cells[name])).to_series()
+                extras.append(members[name].encode(misfits).extra)
         columns["row_number"] = pl.int_range(first, first + len(cells), dtype=pl.Int64)
         columns[ADDITIONAL_PROPERTIES] = join_extras([some for some in extras if some is not None])
         return cells.select(columns[name].alias(name) for name in form.selected)
