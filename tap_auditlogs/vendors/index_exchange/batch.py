@@ -101,8 +101,7 @@ class BatchFiles:
         rows, pieces = collected
         if self.is_parquet:
             return rows, bulk.to_parquet(pieces, gzip=self._is_gzip)
-        lines = b"".join(pieces)
-        return rows, bulk.compress(lines) if self._is_gzip else lines
+        return rows, bulk.compress(pieces) if self._is_gzip else b"".join(pieces)
 
     def _remove(self, urls: Iterable[str]) -> None:
         for url in urls:

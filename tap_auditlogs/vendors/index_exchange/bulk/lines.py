@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import typing as t
+import zlib
 from dataclasses import dataclass
 
 import polars as pl
-from isal import igzip
+from isal import isal_zlib
 
 from tap_auditlogs.core.record_message import record_envelope
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
@@ -15,7 +16,7 @@ from tap_auditlogs.vendors.index_exchange.bulk.cells import MemberColumn, join_e
 from tap_auditlogs.vendors.index_exchange.bulk.regular import in_order
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_auditlogs.vendors.index_exchange.bulk.regular import RegularFile
     from tap_auditlogs.vendors.index_exchange.columns import Kind
@@ -24,6 +25,7 @@ if t.TYPE_CHECKING:
 _MOST_ROWS = 1 << 11
 """Larger pieces would not stay in the processor's caches."""
 _COMPRESSION_LEVEL = 1
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ def _lines(file: RegularFile, encoder: _Encoder) -> Iterator[tuple[int, bytes]]:
             yield len(rows), _write(rows)
 
 
-def compress(lines: bytes) -> bytes:
-    """Compress lines quickly rather than well."""
-    return igzip.compress(lines, _COMPRESSION_LEVEL)
+def compress(pieces: Iterable[bytes]) -> bytes:
+    """Make a gzip file of pieces of lines, quickly rather than well compressed."""
+    target = isal_zlib.compressobj(_COMPRESSION_LEVEL, wbits=_GZIP)
+    return b"".join([*map(target.compress, pieces), target.flush()])
 
 
 class _Encoder:
