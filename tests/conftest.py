@@ -12,8 +12,8 @@ from tap_auditlogs.core.http import client
 from tests.support.tap_process import TapRunner
 from tests.support.tap_runs import Clock, record_waits
 
-FAULT_SUITE: t.Final = Path(__file__).parent / "faults"
-SANDBOX_TESTS: t.Final = Path(__file__).parent / "sandbox"
+TESTS: t.Final = Path(__file__).parent
+SLOW_FOLDERS: t.Final = {"demo", "deploy", "end_to_end", "faults", "report"}
 
 
 def pytest_configure() -> None:
@@ -24,11 +24,12 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the fault suite, and every test that runs the tap: the installed command, or against a sandbox."""
+    """Mark as slow what starts databases, browsers or commands, and what runs the tap against a sandbox."""
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        runs_tap = "tap_runner" in fixtures or ("sandbox" in fixtures and SANDBOX_TESTS not in item.path.parents)
-        if runs_tap or FAULT_SUITE in item.path.parents:
+        folder = item.path.relative_to(TESTS).parts[0]
+        fixtures = set(getattr(item, "fixturenames", ()))
+        runs_tap = "tap_runner" in fixtures or ("sandbox" in fixtures and folder != "sandbox")
+        if runs_tap or folder in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
 
 

@@ -45,6 +45,7 @@ def damaged(spec: t.Mapping[str, t.Any]) -> st.SearchStrategy[t.Any]:
     return VALUES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(STREAMS.keys() - READ_FROM_CSV))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.openx import OpenxSandbox
 from auditlogs_sandbox.vendors.xandr import XandrSandbox
 from tests.core.test_sweep_kill import Key, keys_of
 from tests.support.tap_runs import Run, sync
+
+pytestmark = pytest.mark.slow
 
 
 def assert_no_gap_from_any_state(run: Run, config: dict[str, t.Any], truth: set[Key]) -> None:

@@ -276,6 +276,7 @@ block_sizes = st.sampled_from([1, 2, 7, 64, 65, 1000, 10_000])
 shares = st.sampled_from([0, 0.25, 1])
 
 
+@pytest.mark.slow
 @thorough
 @given(files(), block_sizes, shares, st.sampled_from([1, 10, 2_000]))
 @example(File(b"partner_id,domain\r7,a\r8,b\r", None), 1000, 0, 10)
@@ -304,6 +305,7 @@ def test_whole_files_in_lines(file: File, block_bytes: int, share: float, combin
         assert len(in_bulk) == file.rows
 
 
+@pytest.mark.slow
 @thorough
 @given(files(), block_sizes)
 def test_whole_files_in_tables(file: File, block_bytes: int) -> None:
@@ -316,6 +318,7 @@ def test_whole_files_in_tables(file: File, block_bytes: int) -> None:
         assert len(in_tables) == file.rows
 
 
+@pytest.mark.slow
 @thorough
 @given(files(), block_sizes, st.sampled_from([2, 64]))
 def test_whole_files_in_totals(file: File, block_bytes: int, most_parts: int) -> None:

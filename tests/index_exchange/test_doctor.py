@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
 
     Turn: t.TypeAlias = Callable[[IndexExchangeSandbox], None]
 
+pytestmark = pytest.mark.slow
+
 CONFIRMED, CONTRADICTED, NOT_OBSERVABLE = Outcome.CONFIRMED, Outcome.CONTRADICTED, Outcome.NOT_OBSERVABLE
 FILES, ROWS, BIDS = "index_exchange_files", "index_exchange_impressions", "index_exchange_bids"
 

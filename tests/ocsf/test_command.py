@@ -20,6 +20,8 @@ from tests.support.tap_process import environment
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 COMMAND: t.Final = str(Path(sys.executable).with_name("auditlogs-ocsf"))
 LINE: t.Final = record_line("pigment_audit_events", PIGMENT)
 

@@ -26,6 +26,8 @@ from tests.support.tap_process import TapRunner
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.slow
+
 Json: t.TypeAlias = "dict[str, t.Any]"
 
 COMMAND: t.Final = str(Path(sys.executable).with_name("auditlogs-ocsf"))

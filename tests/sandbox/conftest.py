@@ -33,8 +33,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sandbox(clock: Clock) -> Iterator[Sandbox]:
-    with Sandbox(seed=7, size=2500, clock=clock) as running:
+def vendors() -> list[str] | None:
+    """The vendors of the sandbox, all by default; a module that needs one only overrides this."""
+    return None
+
+
+@pytest.fixture
+def sandbox(clock: Clock, vendors: list[str] | None) -> Iterator[Sandbox]:
+    with Sandbox(seed=7, size=2500, vendors=vendors, clock=clock) as running:
         yield running
 
 

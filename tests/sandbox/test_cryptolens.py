@@ -47,6 +47,11 @@ class Client:
 
 
 @pytest.fixture
+def vendors() -> list[str]:
+    return ["cryptolens"]
+
+
+@pytest.fixture
 def cryptolens(sandbox: Sandbox) -> CryptolensSandbox:
     return sandbox.vendor("cryptolens", CryptolensSandbox)
 

@@ -48,6 +48,11 @@ class Client:
 
 
 @pytest.fixture
+def vendors() -> list[str]:
+    return ["pigment"]
+
+
+@pytest.fixture
 def pigment(sandbox: Sandbox) -> PigmentSandbox:
     return sandbox.vendor("pigment", PigmentSandbox)
 
