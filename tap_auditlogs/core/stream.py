@@ -125,16 +125,16 @@ class AuditStream(PagedStream, abc.ABC):
         if (entry := catalog.get_stream(self.name)) is None:
             self.selected = False
         else:
-            self._add_new_properties(entry)
+            self._complete(entry)
         self._name_account_in_key()  # a catalog may be older than the setting
         self.replication_key = self._bookmarked_key
         self.forced_replication_method = None
 
-    def _add_new_properties(self, entry: CatalogEntry) -> None:
+    def _complete(self, entry: CatalogEntry) -> None:
         """Add what a catalog from before this version, or before a setting, lacks: records have it."""
-        entry.schema = Schema.from_dict(
-            {**self.schema, "properties": {**self.schema["properties"], **entry.schema.to_dict().get("properties", {})}}
-        )
+        properties = {**self.schema["properties"], **entry.schema.to_dict().get("properties", {})}
+        entry.schema = Schema.from_dict({**self.schema, "properties": properties})
+        entry.stream = self.name  # the SDK's messages have no other
 
     @override
     def get_record_counter(

@@ -70,3 +70,12 @@ def test_a_type_that_the_catalog_gives_is_kept(sandbox: Sandbox) -> None:
     assert [schema["properties"]["actor"] for schema in run.schemas("pigment_audit_events")] == [
         {"type": ["object", "null"]}
     ]
+
+
+def test_a_stream_keeps_its_name(sandbox: Sandbox) -> None:
+    catalog = catalog_of(sandbox)
+    for stream in catalog["streams"]:
+        stream["stream"] = "renamed"
+    run = sync(dict(sandbox.config), None, catalog)
+    assert run.exit_code == 0, run.log
+    assert run.records("pigment_audit_events")
