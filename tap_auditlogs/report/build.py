@@ -68,8 +68,9 @@ def _choose_period(extents: Mapping[str, Extent], request: Request, now: datetim
     until = request.until or _end_of_data(extents) or now
     since = request.since or until - _USUAL_LENGTH
     if since >= until:
+        end = "ends" if request.until else "would end, after the latest row,"
         raise ReportError(
-            f"The period is empty: it begins at {since:%Y-%m-%d %H:%M} and ends at {until:%Y-%m-%d %H:%M} UTC."
+            f"The period is empty: it begins at {since:%Y-%m-%d %H:%M} and {end} at {until:%Y-%m-%d %H:%M} UTC."
         )
     return Period(since, until, request.zone)
 

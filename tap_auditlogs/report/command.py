@@ -29,7 +29,9 @@ if t.TYPE_CHECKING:
 
     from tap_auditlogs.report.database import Database
 
-_URL: t.Final = re.compile(r"[a-z][a-z0-9+_-]*://")
+# A scheme of one letter is a drive of Windows.
+_URL: t.Final = re.compile(r"[\w+.:-]{2,}:/")
+_YEARS: t.Final = range(1900, 2200)
 
 
 def _parse_zone(_context: click.Context, _option: click.Parameter, value: str) -> ZoneInfo:
@@ -40,12 +42,17 @@ def _parse_zone(_context: click.Context, _option: click.Parameter, value: str) -
 
 
 def _parse_time(_context: click.Context, _option: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
     try:
-        return None if value is None else datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise click.BadParameter(
             f"{value!r} is not a date or time such as 2026-11-01 or 2026-11-01T05:00:00Z."
         ) from error
+    if moment.year not in _YEARS:
+        raise click.BadParameter(f"{value!r} is not between the years {_YEARS.start} and {_YEARS.stop}.")
+    return moment
 
 
 @click.command(context_settings={"auto_envvar_prefix": "AUDITLOGS_REPORT", "show_default": True})
@@ -99,7 +106,8 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     except ReportError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{where}{error.strerror}") from error
     click.echo(f"Wrote {output} ({len(page) / 1e6:.1f} MB).", err=True)
 
 
@@ -111,11 +119,15 @@ def _open(place: str, schema: str | None) -> Iterator[Database]:
             url = sa.make_url(place)
         except (sa.exc.ArgumentError, ValueError) as error:
             raise ReportError("--from is not a SQLAlchemy URL, such as postgresql+psycopg://user@host/db.") from error
+        if url.host and "@" in f"{url.host}{url.database}":  # the host would be printed, and has part of the password
+            raise ReportError("--from has more than one @. Write one in a user name or password as %40.")
         with open_database(url, known, schema) as database:
             yield database
         return
     if schema is not None:
         raise ReportError("--schema is for databases; files have no schema.")
+    if not place:
+        raise ReportError("--from is empty.")
     if place != "-":
         with open_files(find_files(place, known), place, known, known_keys()) as database:
             yield database

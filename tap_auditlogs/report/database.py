@@ -99,6 +99,8 @@ def connect(connection: sa.Connection, name: str, known: Mapping[str, StreamTabl
 
 def _create_engine(url: sa.URL) -> sa.Engine:
     system = url.get_backend_name()
+    if system == "sqlite" and url.database and not url.database.startswith("file:") and not Path(url.database).exists():
+        raise ReportError(f"{_name(url)} cannot be read: there is no such file.")  # SQLite would create it
     options: dict[str, t.Any] = {"connect_args": {"read_only": True}} if system == "duckdb" else {}
     try:
         engine = sa.create_engine(url, poolclass=sa.NullPool, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import typing as t
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ _JSONL: t.Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".jsonl.zst",
 _PARQUET: t.Final = (".parquet",)
 SUFFIXES: t.Final = (*_PARQUET, *_JSONL)
 
+_PASSWORD: t.Final = re.compile(r":.*(?=@)")
+"""Of a URL that was mistyped, so that it looks like a path."""
+
 # A license key or an event is never this large; the objects of an audit trail may be.
 _LARGEST_OBJECT: t.Final = 256 * 2**20
 
@@ -30,29 +34,29 @@ _LARGEST_OBJECT: t.Final = 256 * 2**20
 def find_files(pattern: str, names: Iterable[str]) -> dict[str, list[Path]]:
     """Find the files of each stream in a folder, or those that a glob matches.
 
-    A file belongs to the stream with the longest name that is part of its path below the folder.
+    A file belongs to the stream with the longest name that is part of its name, or else of the nearest folder's.
 
     Raises:
         ReportError: There are none.
     """
     folder = Path(pattern)
     if folder.is_dir():
-        paths = [(path, str(path.relative_to(folder))) for path in sorted(folder.rglob("*"))]
+        paths = sorted(folder.rglob("*"))
     else:
         root = Path(folder.anchor)
-        paths = [(path, path.name) for path in sorted(root.glob(str(folder.relative_to(root))))]
+        paths = sorted(root.glob(str(folder.relative_to(root))))
     longest_first = sorted(names, key=len, reverse=True)
     found: dict[str, list[Path]] = {}
-    for path, place in paths:
+    for path in paths:
         if not path.name.endswith(SUFFIXES) or not path.is_file():
             continue
-        stream = next((name for name in longest_first if name in place), None)
+        stream = next((name for part in reversed(path.parts) for name in longest_first if name in part), None)
         if stream is not None:
             found.setdefault(stream, []).append(path)
     if not found:
         raise ReportError(
-            f"{pattern}: there is no file ({', '.join(SUFFIXES)}) with the name of one of this tap's streams in its "
-            "path. A database needs a URL, such as duckdb:///warehouse.duckdb."
+            f"{_PASSWORD.sub('', pattern)}: there is no file ({', '.join(SUFFIXES)}) with the name of one of this tap's "
+            "streams in its path. A database needs a URL, such as duckdb:///warehouse.duckdb."
         )
     return found
 

@@ -23,6 +23,12 @@ class Instant(FunctionElement[t.Any]):
     inherit_cache = True
 
 
+class ParsedTime(FunctionElement[t.Any]):
+    """A text column as a time."""
+
+    inherit_cache = True
+
+
 class Epoch(FunctionElement[int]):
     """A time column as whole seconds since 1970."""
 
@@ -52,8 +58,14 @@ def how_many(condition: sa.ColumnElement[bool]) -> sa.Function[int]:
     return sa.func.count(sa.case((condition, 1)))
 
 
+@compiles(ParsedTime)
+def _parsed_time(element: ParsedTime, compiler: SQLCompiler, **options: t.Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS TIMESTAMP)"
+
+
+@compiles(ParsedTime, "sqlite")
 @compiles(Instant)
-def _instant(element: Instant, compiler: SQLCompiler, **options: t.Any) -> str:
+def _unchanged(element: Instant | ParsedTime, compiler: SQLCompiler, **options: t.Any) -> str:
     return compiler.process(element.clauses, **options)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from tap_auditlogs.report.sql import ParsedTime
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,7 +53,7 @@ class Table:
     def time(self) -> sa.ColumnElement[t.Any]:
         """The time of a row; only for tables that have one."""
         column = self.c[t.cast("str", self._time)]
-        return sa.cast(column, sa.TIMESTAMP) if self._time_is_text else column
+        return ParsedTime(column) if self._time_is_text else column
 
     @property
     def has_time(self) -> bool:

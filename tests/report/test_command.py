@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import re
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from click.testing import CliRunner
 from auditlogs_demo.database import open_database
 from tap_auditlogs.report.command import main
 from tests.report.reports import as_duckdb, make_figures, make_page
-from tests.report.rows import all_tables, load_tables, request_rows, write_jsonl
+from tests.report.rows import END, all_tables, event_row, load_tables, request_rows, write_jsonl
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +44,21 @@ def fail(*arguments: str, standard_input: str = "") -> str:
         (["--from", "s3://bucket/files"], "SQLAlchemy has no dialect for s3."),
         (["--from", f"postgresql+psycopg://ada:{PASSWORD}@127.0.0.1:1/db"], "postgresql 127.0.0.1/db cannot be read"),
         (["--from", f"postgresql+psycopg://ada:{PASSWORD}@127.0.0.1:port/db"], "not a SQLAlchemy URL"),
+        (["--from", f"POSTGRESQL://ada:{PASSWORD}@127.0.0.1:1/db"], "SQLAlchemy has no dialect for POSTGRESQL."),
+        (["--from", f"jdbc:postgresql://ada:{PASSWORD}@127.0.0.1:1/db"], "not a SQLAlchemy URL"),
+        (["--from", f"postgresql:/ada:{PASSWORD}@127.0.0.1:1/db"], "not a SQLAlchemy URL"),
+        (["--from", f"ada:{PASSWORD}@127.0.0.1:1/db"], "ada@127.0.0.1:1/db: there is no file"),
+        (["--from", f"postgresql+psycopg://ada:old@{PASSWORD}@127.0.0.1:1/db"], "user name or password as %40"),
+        (["--from", f"postgresql+psycopg://ada:old@{PASSWORD}/er@127.0.0.1:1/db"], "user name or password as %40"),
+        (["--from", "sqlite:///{folder}/missing.sqlite"], "missing.sqlite cannot be read: there is no such file"),
+        (["--from", ""], "--from is empty"),
         (["--from", "-"], "Standard input has no record of this tap's streams."),
         (["--from", "{files}", "--schema", "audit"], "files have no schema"),
         (["--from", "{files}", "--since", "yesterday"], "not a date or time such as 2026-11-01"),
         (["--from", "{files}", "--time-zone", "Mars/Olympus"], "not a time zone such as Europe/Berlin"),
         (["--from", "{files}", "--since", "2026-11-02", "--until", "2026-11-01"], "The period is empty"),
+        (["--from", "{files}", "--since", "2027-01-01"], "would end, after the latest row, at 2026-11-28 00:00 UTC"),
+        (["--from", "{files}", "--since", "0001-01-01"], "not between the years 1900 and 2200"),
         (["--from", "{files}", "--output", "{folder}/taken/page.html"], "taken: File exists"),
         ([], "Missing option '--from'"),
     ],
@@ -60,6 +72,16 @@ def test_a_message_says_what_to_do(arguments: list[str], message: str, tmp_path:
     printed = fail(*(argument.format(folder=folder, files=files) for argument in arguments))
     assert message in printed
     assert PASSWORD not in printed
+    assert not (folder / "missing.sqlite").exists()
+
+
+def test_a_full_disk_is_an_error_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> t.NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = write_jsonl(tmp_path / "files", {LOG: request_rows([True])})
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    assert fail("--from", str(folder), "--output", str(tmp_path / "page.html")) == "Error: No space left on device"
 
 
 def test_what_is_no_singer_message_is_named_by_its_line() -> None:
@@ -88,6 +110,14 @@ def test_a_glob_reads_what_it_matches(tmp_path: Path) -> None:
     folder = write_jsonl(tmp_path / "files", {LOG: request_rows([True]), "xandr_change_log": [{"service": "a"}]})
     page = make_page(tmp_path, "--from", f"{folder}/crypto*.jsonl")
     assert "1 row in 1 stream." in page
+
+
+@pytest.mark.parametrize("pattern", ["*.jsonl", "", "../audit_events/*"])
+def test_a_file_is_of_the_stream_that_its_folder_is_named_after(pattern: str, tmp_path: Path) -> None:
+    folder = tmp_path / "openx_audit_trail" / "audit_events"
+    folder.mkdir(parents=True)
+    (folder / "2026-11.jsonl").write_text(json.dumps(event_row(1, END)))
+    assert "1 row in 1 stream." in make_page(tmp_path, "--from", str(folder / pattern))
 
 
 def test_images_are_written_for_each_chart(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import typing as t
+from contextlib import closing
 
 import duckdb
 import pytest
@@ -41,6 +43,16 @@ def as_sqlite(folder: Path) -> tuple[str, str]:
     return url, ""
 
 
+def as_text_in_sqlite(folder: Path) -> tuple[str, str]:
+    with closing(sqlite3.connect(folder / "text.sqlite")) as connection:
+        for name, rows in TABLES.items():
+            connection.execute(f"CREATE TABLE {name} ({', '.join(f'{key} TEXT' for key in rows[0])})")
+            values = [tuple(row.values()) for row in rows]
+            connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", values)  # noqa: S608 - the test's own names
+        connection.commit()
+    return f"sqlite:///{folder}/text.sqlite", ""
+
+
 def as_duckdb(folder: Path) -> tuple[str, str]:
     load_into_duckdb(folder / "warehouse.duckdb", folder / "rows", TABLES, schema="audit")
     return f"duckdb:///{folder}/warehouse.duckdb", "audit"
@@ -54,7 +66,7 @@ def message(row: Row, stream: str = "cryptolens_web_api_log") -> str:
     return json.dumps({"type": "RECORD", "stream": stream, "record": row}) + "\n"
 
 
-@pytest.mark.parametrize("load", [as_jsonl, as_parquet_twice, as_sqlite, as_duckdb, as_messages])
+@pytest.mark.parametrize("load", [as_jsonl, as_parquet_twice, as_sqlite, as_text_in_sqlite, as_duckdb, as_messages])
 def test_every_source_gives_the_same_figures(load: Callable[[Path], tuple[str, str]], tmp_path: Path) -> None:
     place, extra = load(tmp_path)
     schema = ["--schema", extra] if extra == "audit" else []
