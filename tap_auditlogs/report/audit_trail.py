@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tap_auditlogs.ocsf import schema
 from tap_auditlogs.report import charts, words
 from tap_auditlogs.report.charts import Point
-from tap_auditlogs.report.people import ACTOR, TARGET, actors, addresses, working_hours
+from tap_auditlogs.report.people import ACTOR, TARGET, VENDOR_COLORS, actors, addresses, vendor_of, working_hours
 from tap_auditlogs.report.sql import how_many
 from tap_auditlogs.report.subject import Data, Figure, Subject
 from tap_auditlogs.report.tables import StreamTable
@@ -30,9 +30,12 @@ TABLE: t.Final = StreamTable(
 _MOST_SERIES: t.Final = 7
 _SHOWN_ACTIONS: t.Final = 20
 
+_NO_ACTION: t.Final = "no action"
+_NO_TARGET: t.Final = "no target"
+
 
 def _count_over_time(
-    scope: Scope, buckets: Buckets, series: sa.ColumnClause[str] | sa.Label[str], *conditions: sa.ColumnElement[bool]
+    scope: Scope, buckets: Buckets, series: sa.Label[str], *conditions: sa.ColumnElement[bool]
 ) -> tuple[Answer, list[Point], int]:
     """Count events by part of the period and series; returns the number in the period before as well."""
     events = scope.database.tables[schema.NAME]
@@ -60,7 +63,7 @@ def events_over_time(scope: Scope) -> Iterator[Figure]:
     if not events.has("vendor"):
         return
     buckets = scope.period.in_units()
-    answer, points, before = _count_over_time(scope, buckets, events.c.vendor)
+    answer, points, before = _count_over_time(scope, buckets, vendor_of(events))
     totals = charts.totals_of(points)
     total = int(sum(totals.values()))
     comparison = scope.change(schema.NAME, total, before)
@@ -74,7 +77,7 @@ def events_over_time(scope: Scope) -> Iterator[Figure]:
         sentence=f"{sentence}.",
         data=charts.table_over_time(points, buckets.labels, list(totals), buckets.unit),
         query=answer.query,
-        draw=charts.bars_over_time(points, buckets.labels, charts.palette(list(totals))),
+        draw=charts.bars_over_time(points, buckets.labels, charts.palette(list(totals), VENDOR_COLORS)),
     )
 
 
@@ -86,14 +89,14 @@ def actions(scope: Scope) -> Iterator[Figure]:
     current, before = map(how_many, scope.period.eras(events.time))
     per_action = (
         sa.select(
-            events.c.vendor,
+            vendor_of(events),
             events.c.action,
             events.c.target_type,
             current.label("events"),
             before.label("events_before"),
         )
         .where(scope.period.reaches(events.time))
-        .group_by(events.c.vendor, events.c.action, events.c.target_type)
+        .group_by("from_vendor", events.c.action, events.c.target_type)
         .having(current > 0)
         .subquery("actions")
     )
@@ -103,35 +106,30 @@ def actions(scope: Scope) -> Iterator[Figure]:
             sa.func.count().over().label("kinds"),
             sa.cast(sa.func.sum(per_action.c.events).over(), sa.BigInteger).label("total"),
         )
-        .order_by(per_action.c.events.desc(), per_action.c.vendor, per_action.c.action, per_action.c.target_type)
+        .order_by(per_action.c.events.desc(), per_action.c.from_vendor, per_action.c.action, per_action.c.target_type)
         .limit(_SHOWN_ACTIONS)
     )
     if not answer.rows:
         return
     top = answer.rows[0]
     comparison = scope.change(schema.NAME, top.events, top.events_before)
-    points = [
-        Point(
-            words.distinct(f"{row.action or 'no action'} · {row.target_type or 'no target'}", place),
-            row.vendor,
-            row.events,
-        )
-        for place, row in enumerate(answer.rows)
-    ]
+    labels = words.distinct(f"{row.action or _NO_ACTION} · {row.target_type or _NO_TARGET}" for row in answer.rows)
+    points = [Point(label, row.from_vendor, row.events) for label, row in zip(labels, answer.rows, strict=True)]
     yield Figure(
         id="events-actions",
         title="Events by action and target type",
         sentence=(
-            f"The most frequent of {words.count(top.kinds, 'kind')}: {top.action or 'no action'} of "
-            f"{top.target_type or 'no target'}, {words.share(top.events, top.total)} of all events{comparison}."
+            f"The most frequent of {words.count(top.kinds, 'kind')}: {words.isolated(top.action or _NO_ACTION)} of "
+            f"{words.isolated(top.target_type or _NO_TARGET)}, {words.share(top.events, top.total)} of all events"
+            f"{comparison}."
         ),
         data=Data(
             ("Action", "Target type", "Vendor", "Events", "Events before"),
-            [(row.action, row.target_type, row.vendor, row.events, row.events_before) for row in answer.rows],
+            [(row.action, row.target_type, row.from_vendor, row.events, row.events_before) for row in answer.rows],
             note=words.first_of(len(answer.rows), top.kinds),
         ),
         query=answer.query,
-        draw=charts.ranking(points, charts.palette(list(charts.totals_of(points)))),
+        draw=charts.ranking(points, charts.palette(list(charts.totals_of(points)), VENDOR_COLORS)),
     )
 
 
@@ -141,17 +139,17 @@ def failures(scope: Scope) -> Iterator[Figure]:
     if not events.has("action", "outcome"):
         return
     buckets = scope.period.in_units()
-    action = sa.func.coalesce(events.c.action, "no action").label("failed_action")
+    action = sa.func.coalesce(events.c.action, _NO_ACTION).label("failed_action")
     answer, points, before = _count_over_time(scope, buckets, action, events.c.outcome == "failure")
     totals = charts.totals_of(points)
     comparison = scope.change(schema.NAME, sum(totals.values()), before)
-    kinds = ", ".join(f"{words.number(value)} {name}" for name, value in list(totals.items())[:3])
+    kinds = ", ".join(f"{words.number(value)} {words.isolated(name)}" for name, value in list(totals.items())[:3])
     shown = charts.largest_series(points, _MOST_SERIES)
     series = list(charts.totals_of(shown))
     yield Figure(
         id="events-failures",
         title=f"Failed logins, activations and other actions per {buckets.unit}",
-        sentence=f"{words.count(int(sum(totals.values())), 'failed action')}{comparison}" + f": {kinds}." * bool(kinds),
+        sentence=f"{words.count(int(sum(totals.values())), 'failed action')}{comparison}{kinds and f': {kinds}'}.",
         data=charts.table_over_time(shown, buckets.labels, series, buckets.unit),
         query=answer.query,
         draw=charts.bars_over_time(shown, buckets.labels, charts.palette(series)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import altair as alt
@@ -83,9 +84,10 @@ def table_over_time(points: Sequence[Point], parts: Sequence[str], series: Seque
 
 
 def palette(names: Sequence[str], fixed: Mapping[str, Color] | None = None) -> dict[str, str]:
-    """Return a colour for each series."""
+    """Return a colour for each series: its own if it has one, else one that is not taken."""
     fixed = fixed or {}
-    return {name: fixed.get(name, SERIES[number % len(SERIES)]).light for number, name in enumerate(names)}
+    free = itertools.cycle(color for color in SERIES if color not in fixed.values())
+    return {name: (fixed[name] if name in fixed else next(free)).light for name in names}
 
 
 def bars_over_time(points: Sequence[Point], parts: Sequence[str], series: Mapping[str, str]) -> Draw:

@@ -55,8 +55,8 @@ def find_files(pattern: str, names: Iterable[str]) -> dict[str, list[Path]]:
             found.setdefault(stream, []).append(path)
     if not found:
         raise ReportError(
-            f"{_PASSWORD.sub('', pattern)}: there is no file ({', '.join(SUFFIXES)}) with the name of one of this tap's "
-            "streams in its path. A database needs a URL, such as duckdb:///warehouse.duckdb."
+            f"{_PASSWORD.sub('', pattern)}: there is no file ({', '.join(SUFFIXES)}) with the name of one of this "
+            "tap's streams in its path. A database needs a URL, such as duckdb:///warehouse.duckdb."
         )
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
-from tap_auditlogs.report import colors
+from tap_auditlogs.report import colors, words
 from tap_auditlogs.report.charts import NARROW, WIDE
 
 if t.TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Drawing:
 
 
 def begin_drawing(figure: Figure, renderer: Renderer) -> Drawing:
-    """Begin to draw the charts of a figure; a table has none."""
-    widths = _WIDTHS if figure.draw else {}
+    """Begin to draw the charts of a figure; a table has none, nor has a figure without values."""
+    widths = _WIDTHS if figure.draw and not figure.is_empty else {}
     return Drawing(figure, {name: renderer.draw(_specify(figure, width)) for name, width in widths.items()})
 
 
@@ -66,4 +66,16 @@ def write_images(figure: Figure, renderer: Renderer, folder: Path) -> None:
 def _specify(figure: Figure, width: int) -> dict[str, t.Any]:
     draw = t.cast("Draw", figure.draw)
     with debug_mode(False):  # validation takes as long as drawing, and the tests draw every chart with it
-        return draw(width).to_dict()
+        return t.cast("dict[str, t.Any]", _printable(draw(width).to_dict()))
+
+
+def _printable(value: t.Any) -> t.Any:
+    """Make all text in a chart printable: with a control character, drawing it ends its process."""
+    match value:
+        case str():
+            return words.printable(value)
+        case list():
+            return [_printable(it) for it in value]
+        case dict():
+            return {key: _printable(it) for key, it in value.items()}
+    return value

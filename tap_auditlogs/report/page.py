@@ -47,7 +47,7 @@ def render_page(sections: Sequence[Section], period: Period, source: str, now: d
     environment.filters["cell"] = _cell
     environment.filters["numeric"] = _numeric_columns
     style = environment.get_template("style.css.j2").render(colors=colors.ALL)
-    return environment.get_template("page.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         sections=sections,
         period=period,
         source=source,
@@ -56,6 +56,7 @@ def render_page(sections: Sequence[Section], period: Period, source: str, now: d
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         most_rows=_MOST_ROWS,
     )
+    return words.printable(page)
 
 
 def _numeric_columns(data: Data) -> set[int]:

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from tap_auditlogs.ocsf import schema
 from tap_auditlogs.report import charts, words
 from tap_auditlogs.report.charts import Point
+from tap_auditlogs.report.colors import SERIES
 from tap_auditlogs.report.sql import Epoch, Instant, Moment, how_many
 from tap_auditlogs.report.subject import Data, Figure
+from tap_auditlogs.vendors import VENDORS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +31,15 @@ _SHOWN: t.Final = 15
 _WEEKDAYS: t.Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SATURDAY: t.Final = 5
 _WORKDAY: t.Final = range(8, 18)
+VENDOR_COLORS: t.Final = {vendor.name: color for vendor, color in zip(VENDORS, SERIES, strict=False)}
+"""The same in every chart."""
+
 WORKING_HOURS: t.Final = "Monday to Friday, 08:00 to 18:00"
+
+
+def vendor_of(events: Table) -> sa.Label[str]:
+    """Return the column `from_vendor`, which is never null."""
+    return sa.func.coalesce(events.c.vendor, "no vendor").label("from_vendor")
 
 
 def _first(table: Table, names: Sequence[str]) -> sa.ColumnElement[t.Any]:
@@ -50,7 +60,7 @@ def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElemen
 
     each = (
         sa.select(
-            events.c.vendor,
+            vendor_of(events),
             identity.label("identity"),
             sa.func.max(name).label("shown_name"),
             sa.func.min(events.time).label("first_seen"),
@@ -59,13 +69,13 @@ def _rank(scope: Scope, identity: sa.ColumnElement[t.Any], name: sa.ColumnElemen
             how_many(sa.and_(current, _is_off_hours(period, events.time))).label("off_hours"),
         )
         .where(Instant(events.time) < Moment(period.until), identity.is_not(None))
-        .group_by(events.c.vendor, "identity")
+        .group_by("from_vendor", "identity")
         .subquery("each_one")
     )
     is_new = Instant(each.c.first_seen) >= Moment(period.since)
 
     def place(*order: sa.ColumnElement[t.Any]) -> sa.ColumnElement[int]:
-        return sa.func.row_number().over(order_by=(*order, each.c.vendor, each.c.identity))
+        return sa.func.row_number().over(order_by=(*order, each.c.from_vendor, each.c.identity))
 
     ranked = sa.select(
         each,
@@ -110,7 +120,7 @@ def actors(scope: Scope) -> Iterator[Figure]:
     query = sa.select(shown).order_by(shown.c.place_by_events)
     if events.has(*TARGET):
         users = _names_of_users(events)
-        is_same = sa.and_(users.c.vendor == shown.c.vendor, users.c.target_id == shown.c.identity)
+        is_same = sa.and_(users.c.vendor == shown.c.from_vendor, users.c.target_id == shown.c.identity)
         query = query.add_columns(users.c.user_name).outerjoin(users, is_same)
     answer = scope.database.ask(query)
     if not answer.rows:
@@ -132,21 +142,22 @@ def _most_active(scope: Scope, answer: Answer, name: Callable[[sa.Row[t.Any]], s
     top = rows[0]
     comparison = scope.change(schema.NAME, top.events, top.events_before)
     # A name can be that of two actors, whose bars would be one.
-    bars = [Point(words.distinct(name(row), place), row.vendor, row.events) for place, row in enumerate(rows)]
+    labels = words.distinct(map(name, rows))
+    bars = [Point(label, row.from_vendor, row.events) for label, row in zip(labels, rows, strict=True)]
     return Figure(
         id="events-actors",
         title="Most active actors",
         sentence=(
-            f"{words.count(top.active, 'actor')}; {name(top)} did {words.share(top.events, top.all_events)} of what "
-            f"was done{comparison}."
+            f"{words.count(top.active, 'actor')}; {words.isolated(name(top))} did "
+            f"{words.share(top.events, top.all_events)} of what was done{comparison}."
         ),
         data=Data(
             ("Actor", "Vendor", "Events", "Events before", "Outside working hours"),
-            [(name(row), row.vendor, row.events, row.events_before, row.off_hours) for row in rows],
+            [(name(row), row.from_vendor, row.events, row.events_before, row.off_hours) for row in rows],
             note=words.first_of(len(rows), top.active),
         ),
         query=answer.query,
-        draw=charts.ranking(bars, charts.palette(list(charts.totals_of(bars)))),
+        draw=charts.ranking(bars, charts.palette(list(charts.totals_of(bars)), VENDOR_COLORS)),
     )
 
 
@@ -163,7 +174,7 @@ def _outside_working_hours(answer: Answer, name: Callable[[sa.Row[t.Any]], str])
         sentence=f"{part} of what actors did was outside working hours ({WORKING_HOURS}).",
         data=Data(
             ("Actor", "Vendor", "Outside working hours", "Of their events"),
-            [(name(row), row.vendor, row.off_hours, words.share(row.off_hours, row.events)) for row in rows],
+            [(name(row), row.from_vendor, row.off_hours, words.share(row.off_hours, row.events)) for row in rows],
         ),
         query=answer.query,
     )
@@ -193,7 +204,7 @@ def _first_seen(scope: Scope, answer: Answer, noun: str, name: Callable[[sa.Row[
         ),
         data=Data(
             (noun.capitalize(), "Vendor", "First seen", "Events"),
-            [(name(row), row.vendor, scope.period.text(row.first_seconds), row.events) for row in rows],
+            [(name(row), row.from_vendor, scope.period.text(row.first_seconds), row.events) for row in rows],
             note=words.first_of(len(rows), number),
         ),
         query=answer.query,

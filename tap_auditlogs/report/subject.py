@@ -51,6 +51,11 @@ class Figure:
     query: str
     draw: Draw | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no values: then neither a chart nor a table is shown."""
+        return not self.data.rows or len(self.data.columns) == 1
+
 
 @dataclass(frozen=True)
 class Scope:

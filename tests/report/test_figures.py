@@ -150,7 +150,7 @@ def test_sums_of_index_exchange_by_name(url: str) -> None:
         assert shown["Gross revenue"] == pytest.approx(sum(row["gross_revenue"] for row in of_site), abs=0.01)
     assert set(column(figures["index-exchange-partner"], "Partner")) == {"Publisher 0", "Publisher 1"}
     assert set(column(figures["index-exchange-dsp"], "DSP")) == {f"Example DSP {number}" for number in range(4)}
-    assert "6 hours without a file" in figures["index-exchange-impressions"].sentence
+    assert "6 hours without rows" in figures["index-exchange-impressions"].sentence
     assert figures["index-exchange-groups"].data.rows[0][:2] == ["184000", "200100"]
 
 
@@ -162,6 +162,38 @@ def test_rows_of_replaced_files_do_not_count(tmp_path: Path) -> None:
     total = sum(row["impressions"] for row in current)
     assert figures["index-exchange-impressions"].sentence.startswith(f"{total:,} impressions")
     assert sum(column(figures["index-exchange-dsp"], "Impressions")) == total
+
+
+def test_rows_of_files_that_are_not_loaded_count(tmp_path: Path) -> None:
+    rows = list(hourly_rows(24))
+    tables = {"index_exchange_hourly": rows, "index_exchange_files": list(file_rows(24))[:12]}
+    figures = make_figures(as_duckdb(tmp_path, tables))
+    assert sum(column(figures["index-exchange-dsp"], "Impressions")) == sum(row["impressions"] for row in rows)
+    assert len(figures["index-exchange-groups"].data.rows) == 4
+    assert "without rows" not in figures["index-exchange-impressions"].sentence
+
+
+def test_there_is_no_share_of_masked_revenue(tmp_path: Path) -> None:
+    rows = [
+        {**row, "dsp_id": number % 12, "dsp_name": None, "gross_revenue": -1.0 if number % 12 == 0 else 2.0}
+        for number, row in enumerate(hourly_rows(24))
+    ]
+    figure = make_figures(as_duckdb(tmp_path, {"index_exchange_hourly": rows}))["index-exchange-dsp"]
+    assert figure.sentence == "12 DSPs; 16 USD comes from DSP 1."
+    assert len(figure.data.rows) == 10  # the masked one is not among them
+
+
+def test_a_vendor_has_one_colour_in_all_charts(url: str) -> None:
+    figures = make_figures(url)
+    colors: dict[str, set[str]] = {}
+    for name in ("events-vendors", "events-actors", "events-actions"):
+        draw = figures[name].draw
+        assert draw
+        scale = draw(640).to_dict()["encoding"]["color"]["scale"]
+        for vendor, color in zip(scale["domain"], scale["range"], strict=True):
+            colors.setdefault(vendor, set()).add(color)
+    assert [len(found) for found in colors.values()] == [1] * 4
+    assert len(set.union(*colors.values())) == 4
 
 
 def test_equal_ids_of_two_accounts_keep_their_names(tmp_path: Path) -> None:

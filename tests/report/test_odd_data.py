@@ -21,7 +21,8 @@ SCRIPT: t.Final = "<script>window.attacked = 1</script>"
 BREAKING_OUT: t.Final = '"><img src=x onerror="window.attacked = 1"></svg></title>'
 RIGHT_TO_LEFT: t.Final = "שרה כהן"
 LONG: t.Final = "Name " * 40
-HOSTILE: t.Final = (SCRIPT, BREAKING_OUT, RIGHT_TO_LEFT, LONG)
+CONTROL: t.Final = "a\x00b\x1b[31mc"
+HOSTILE: t.Final = (SCRIPT, BREAKING_OUT, RIGHT_TO_LEFT, LONG, CONTROL)
 
 
 @pytest.fixture
@@ -41,6 +42,25 @@ def test_empty_tables_give_a_page(empty: str, tmp_path: Path) -> None:
     page = make_page(tmp_path, "--from", empty)
     assert "0 rows in 20 streams." in page
     assert "0 events" in page
+
+
+def test_a_period_before_the_first_row_has_its_sentences_and_no_chart(tmp_path: Path) -> None:
+    url = as_duckdb(tmp_path, all_tables(days=2))
+    page = make_page(tmp_path, "--from", url, "--since", "2026-01-01", "--until", "2026-02-01")
+    assert "0 events." in page
+    assert "0 failed actions." in page
+    assert "0 impressions." in page
+    assert "<svg" not in page
+    assert page.count("<table>") == 1  # of the streams
+
+
+@pytest.mark.parametrize("name", ["event_time", "vendor", "actor_id", "action", "source_ip", "outcome", None])
+def test_nulls_beside_values(name: str | None, tmp_path: Path) -> None:
+    tables = all_tables(days=40)
+    for rows in tables.values():
+        rows += [{key: None if name in {key, None} and key != "event_uid" else row[key] for key in row} for row in rows]
+    page = make_page(tmp_path, "--from", as_duckdb(tmp_path, tables))
+    assert "None" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)
 
 
 def test_every_stream_is_known() -> None:
@@ -100,6 +120,8 @@ def test_names_are_text_wherever_they_are_shown(tmp_path: Path) -> None:
     assert "&lt;script&gt;window.attacked = 1&lt;/script&gt;" in page
     assert RIGHT_TO_LEFT in page
     assert LONG.strip() in page  # in the table; the chart cuts it
+    assert "a\ufffdb\ufffd[31mc" in page
+    assert "\x00" not in page
 
 
 def test_thousands_of_actors(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def requests_over_time(scope: Scope) -> Iterator[Figure]:
     sentence = "No request failed."
     if failures:
         worst = charts.peak(failures)
-        sentence = f"Most requests failed in the {buckets.unit} {worst.part}: {words.number(worst.value)}."
+        sentence = f"The {buckets.unit} with the most failed requests is {worst.part}: {words.number(worst.value)}."
     yield Figure(
         id="cryptolens-requests",
         title=f"API requests per {buckets.unit}",
@@ -133,7 +133,7 @@ def methods(scope: Scope) -> Iterator[Figure]:
     sentence = "No request failed."
     if failed[most]:
         part = words.share(failed[most], sum(failed.values()))
-        sentence = f"{part} of the failed requests are of the method {most}."
+        sentence = f"{part} of the failed requests are of the method {words.isolated(most)}."
     yield Figure(
         id="cryptolens-methods",
         title="API requests by method",

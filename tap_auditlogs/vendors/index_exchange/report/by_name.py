@@ -69,14 +69,15 @@ def by_name(scope: Scope) -> Iterator[Figure]:
 def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
     hourly = scope.database.tables[HOURLY]
     current, before = scope.period.eras(hourly.time)
-    source, named = _with_names(scope, dimension)
+    rows, of_current_files = rows_of_current_files(scope)
+    source, named = _with_names(scope, dimension, rows)
     ids = [hourly.c[name] for name in dimension.ids]
     groups = (
         sa.select(
             *ids, sa.func.max(named).label("shown_name"), *sums(hourly, current), *sums(hourly, before, "_before")
         )
         .select_from(source)
-        .where(scope.period.reaches(hourly.time))
+        .where(scope.period.reaches(hourly.time), of_current_files)
         .group_by(*ids)
         .having(how_many(current) > 0)
         .subquery("totals")
@@ -86,6 +87,7 @@ def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
             groups,
             sa.func.count().over().label("kinds"),
             sa.func.sum(groups.c.sum_gross_revenue).over().label("all_revenue"),
+            sa.func.min(groups.c.sum_gross_revenue).over().label("least_revenue"),
         )
         .order_by(groups.c.sum_gross_revenue.desc(), *(groups.c[name] for name in dimension.ids))
         .limit(_SHOWN)
@@ -96,16 +98,16 @@ def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
     top = answer.rows[0]
     comparison = scope.change(HOURLY, float(top.sum_gross_revenue), float(top.sum_gross_revenue_before))
     part = words.number(round(float(top.sum_gross_revenue), 2)) + " USD"
-    if all(row.sum_gross_revenue >= 0 for row in answer.rows):
+    if top.least_revenue >= 0:  # of masked amounts there is no share
         part = words.share(float(top.sum_gross_revenue), float(top.all_revenue))
     bars = [
-        Point(words.distinct(name, place), TITLES[GROSS], float(row.sum_gross_revenue))
-        for place, (name, row) in enumerate(zip(names, answer.rows, strict=True))
+        Point(label, TITLES[GROSS], float(row.sum_gross_revenue))
+        for label, row in zip(words.distinct(names), answer.rows, strict=True)
     ]
     yield Figure(
         id=f"index-exchange-{dimension.name.lower()}",
         title=f"Gross revenue by {dimension.name}",
-        sentence=f"{words.count(top.kinds, dimension.name)}; {part} comes from {names[0]}{comparison}.",
+        sentence=f"{words.count(top.kinds, dimension.name)}; {part} comes from {words.isolated(names[0])}{comparison}.",
         data=Data(
             (
                 dimension.name.capitalize() if dimension.name.islower() else dimension.name,
@@ -130,9 +132,10 @@ def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
     )
 
 
-def _with_names(scope: Scope, dimension: _Dimension) -> tuple[sa.FromClause, sa.ColumnElement[t.Any]]:
+def _with_names(
+    scope: Scope, dimension: _Dimension, source: sa.FromClause
+) -> tuple[sa.FromClause, sa.ColumnElement[t.Any]]:
     hourly = scope.database.tables[HOURLY]
-    source = rows_of_current_files(scope)
     if dimension.mapping is None:
         return source, hourly.c[dimension.named] if hourly.has(dimension.named) else sa.null()
     if not scope.database.has(dimension.mapping):
@@ -161,7 +164,7 @@ def in_order_of_the_script(scope: Scope) -> Iterator[Figure]:
     ids = ("partner_id", "site_id", "supply_source", "dsp_id", "trading_desk_id")
     if not hourly.has(*ids, *MEASURES):
         return
-    source = rows_of_current_files(scope)
+    source, of_current_files = rows_of_current_files(scope)
     columns = [hourly.c[name] for name in ids]
     names = [
         sa.func.max(hourly.c[name]).label(f"shown_{name}") for name in ("dsp_name", "buyer_name") if hourly.has(name)
@@ -169,7 +172,7 @@ def in_order_of_the_script(scope: Scope) -> Iterator[Figure]:
     groups = (
         sa.select(*columns, *names, *sums(hourly, scope.period.is_current(hourly.time)))
         .select_from(source)
-        .where(scope.period.contains(hourly.time))
+        .where(scope.period.contains(hourly.time), of_current_files)
         .group_by(*columns)
         .subquery("totals")
     )

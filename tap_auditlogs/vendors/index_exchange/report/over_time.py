@@ -37,12 +37,13 @@ def measures_over_time(scope: Scope) -> Iterator[Figure]:
     period = scope.period
     buckets = period.in_hours() if period.length <= _MOST_HOURLY else period.in_units()
     current, before = period.eras(hourly.time)
+    source, of_current_files = rows_of_current_files(scope)
     answer = scope.database.ask(
         sa.select(
             buckets.number(hourly.time).label("bucket"), period.era(hourly.time), *sums(hourly, sa.or_(current, before))
         )
-        .select_from(rows_of_current_files(scope))
-        .where(period.reaches(hourly.time))
+        .select_from(source)
+        .where(period.reaches(hourly.time), of_current_files)
         .group_by("bucket", "is_current")
     )
     for title, names in (("Impressions", [IMPRESSIONS]), ("Revenue in USD", [GROSS, NET])):
@@ -68,7 +69,7 @@ def _over_time(scope: Scope, answer: Answer, buckets: Buckets, title: str, names
         top = charts.peak(points)
         sentence += f"; most in the {buckets.unit} {top.part}, {words.number(round(top.value, 2))}{unit}"
     if missing:
-        sentence += f". {words.count(missing, buckets.unit)} without a file"
+        sentence += f". {words.count(missing, buckets.unit)} without rows"
     if any(point.value < 0 for point in points):
         sentence += f". Negative sums come from rows whose revenue the vendor masked as {MASK}"
     series = [TITLES[name] for name in names]

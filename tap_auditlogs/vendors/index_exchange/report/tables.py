@@ -61,22 +61,17 @@ MEASURES: t.Final = (IMPRESSIONS, GROSS, NET)
 TITLES: t.Final = {IMPRESSIONS: "Impressions", GROSS: "Gross revenue", NET: "Net revenue"}
 
 
-def rows_of_current_files(scope: Scope) -> sa.FromClause:
-    """The hourly rows; if the files are loaded, only those of the present version of each file."""
+def rows_of_current_files(scope: Scope) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+    """Return the hourly rows, and the condition that a row's file was not replaced since; true if that is not known."""
     hourly = scope.database.tables[HOURLY]
     if not scope.database.has(FILES) or not hourly.has("file_id", "file_md5"):
-        return hourly.clause
+        return hourly.clause, sa.true()
     files = scope.database.tables[FILES]
     if not files.has("file_id", "md5sum", "part", "parts"):
-        return hourly.clause
-    return hourly.clause.join(
-        files.clause,
-        sa.and_(
-            *same_values(files, hourly, ["file_id"]),
-            files.c.md5sum == hourly.c.file_md5,
-            files.c.part < files.c.parts,
-        ),
-    )
+        return hourly.clause, sa.true()
+    source = hourly.clause.outerjoin(files.clause, sa.and_(*same_values(files, hourly, ["file_id"])))
+    is_current = sa.and_(files.c.md5sum == hourly.c.file_md5, files.c.part < files.c.parts)
+    return source, sa.or_(files.c.file_id.is_(None), is_current)
 
 
 def sums(hourly: Table, condition: sa.ColumnElement[bool], suffix: str = "") -> list[sa.Label[t.Any]]:
