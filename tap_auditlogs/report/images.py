@@ -24,6 +24,8 @@ VERSION: t.Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _WIDTHS: t.Final = {"wide": WIDE, "narrow": NARROW}
 _VARIABLES: t.Final = {color.light: f"var(--{color.name})" for color in colors.ALL}
 _COLOR: t.Final = re.compile("|".join(_VARIABLES))
+_TAG: t.Final = re.compile(r"<[^>]*>")
+_ID: t.Final = re.compile(r'(?<= id=")|(?<="url\(#)')
 _IMAGE_SCALE: t.Final = 2.0
 
 
@@ -39,12 +41,15 @@ class Drawing:
         return {name: self._element(name, svg.result()) for name, svg in self.charts.items()}
 
     def _element(self, name: str, svg: str) -> str:
-        svg = _COLOR.sub(lambda found: _VARIABLES[found[0]], svg)
         svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
         # Ids are unique within one SVG only.
         prefix = f"{self.figure.id}-{name}-"
-        svg = re.sub(r'(?<= id=")(?=[^"<>]*")', prefix, svg)
-        return re.sub(r'(?<="url\(#)', prefix, svg)
+
+        def adapt(tag: re.Match[str]) -> str:
+            colored = _COLOR.sub(lambda found: _VARIABLES[found[0]], tag[0])
+            return _ID.sub(prefix, colored)
+
+        return _TAG.sub(adapt, svg)
 
 
 def begin_drawing(figure: Figure, renderer: Renderer) -> Drawing:

@@ -11,6 +11,7 @@ import pytest
 
 from tap_auditlogs.report.anonymity import mask_key
 from tap_auditlogs.report.catalog import known_keys, known_tables
+from tap_auditlogs.report.colors import SUCCESS
 from tests.report.reports import as_duckdb, by_first, column, make_figures, make_page
 from tests.report.rows import END, all_tables, event_row, request_rows
 
@@ -22,7 +23,8 @@ BREAKING_OUT: t.Final = '"><img src=x onerror="window.attacked = 1"></svg></titl
 RIGHT_TO_LEFT: t.Final = "שרה כהן"
 LONG: t.Final = "Name " * 40
 CONTROL: t.Final = "a\x00b\x1b[31mc"
-HOSTILE: t.Final = (SCRIPT, BREAKING_OUT, RIGHT_TO_LEFT, LONG, CONTROL)
+MARKUP: t.Final = f'{SUCCESS.light} id="x" "url(#y)"'
+HOSTILE: t.Final = (SCRIPT, BREAKING_OUT, RIGHT_TO_LEFT, LONG, CONTROL, MARKUP)
 
 
 @pytest.fixture
@@ -122,6 +124,8 @@ def test_names_are_text_wherever_they_are_shown(tmp_path: Path) -> None:
     assert LONG.strip() in page  # in the table; the chart cuts it
     assert "a\ufffdb\ufffd[31mc" in page
     assert "\x00" not in page
+    in_charts, in_tables = MARKUP, MARKUP.replace('"', "&#34;")
+    assert set(re.findall("#[^<\u200b]* id=[^<\u200b]*", page)) == {in_charts, in_tables}
 
 
 def test_thousands_of_actors(tmp_path: Path) -> None:
