@@ -125,7 +125,16 @@ def actions(scope: Scope) -> Iterator[Figure]:
         ),
         data=Data(
             ("Action", "Target type", "Vendor", "Events", "Events before"),
-            [(row.action, row.target_type, row.from_vendor, row.events, row.events_before) for row in answer.rows],
+            [
+                (
+                    row.action,
+                    row.target_type,
+                    row.from_vendor,
+                    row.events,
+                    scope.before(schema.NAME, row.events_before),
+                )
+                for row in answer.rows
+            ],
             note=words.first_of(len(answer.rows), top.kinds),
         ),
         query=answer.query,

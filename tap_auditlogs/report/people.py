@@ -153,7 +153,16 @@ def _most_active(scope: Scope, answer: Answer, name: Callable[[sa.Row[t.Any]], s
         ),
         data=Data(
             ("Actor", "Vendor", "Events", "Events before", "Outside working hours"),
-            [(name(row), row.from_vendor, row.events, row.events_before, row.off_hours) for row in rows],
+            [
+                (
+                    name(row),
+                    row.from_vendor,
+                    row.events,
+                    scope.before(schema.NAME, row.events_before),
+                    row.off_hours,
+                )
+                for row in rows
+            ],
             note=words.first_of(len(rows), top.active),
         ),
         query=answer.query,

@@ -70,14 +70,15 @@ class Scope:
     names: Names
     first: Mapping[str, int | None]
 
-    def has_before(self, table: str) -> bool:
-        """Whether the period before is loaded, so that a comparison with it means something."""
+    def before(self, table: str, value: float) -> float | None:
+        """Return a value of the period before; None if that is not loaded, so that a comparison would mean nothing."""
         first = self.first.get(table)
-        return first is not None and first <= (self.period.before + self.period.length / 10).timestamp()
+        is_loaded = first is not None and first <= (self.period.before + self.period.length / 10).timestamp()
+        return value if is_loaded else None
 
     def change(self, table: str, now: float, before: float) -> str:
         """Continue a sentence with a comparison with the period before, if that is loaded."""
-        return words.change(now, before if self.has_before(table) else None)
+        return words.change(now, self.before(table, before))
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,26 @@ def test_the_period_before_is_compared_where_it_is_loaded(url: str) -> None:
     assert figures["events-vendors"].sentence.startswith(f"{now:,} events, {change} than in the period before;")
     # The files of Index Exchange are 14 days old at most.
     assert "period before" not in figures["index-exchange-impressions"].sentence
+    assert set(column(figures["index-exchange-site"], "Gross revenue before")) == {None}
+    assert sum(column(figures["events-actions"], "Events before")) == before
+
+
+@pytest.mark.parametrize("system", ["duckdb", "sqlite"])
+def test_a_period_begins_inclusive_and_ends_exclusive(system: str, tmp_path: Path) -> None:
+    month, second = timedelta(days=30), timedelta(seconds=1)
+    moments = [END - 2 * month - second, END - 2 * month, END - month - second, END - month, END - second, END]
+    tables = {"audit_events": [event_row(number, moment) for number, moment in enumerate(moments)]}
+    if system == "duckdb":
+        figures = make_figures(as_duckdb(tmp_path, tables))
+    else:
+        load_tables(f"sqlite:///{tmp_path}/warehouse.sqlite", tables)
+        figures = make_figures(f"sqlite:///{tmp_path}/warehouse.sqlite")
+    assert figures["events-vendors"].sentence.startswith("2 events, as many as in the period before;")
+    assert sum(column(figures["events-vendors"], "pigment")) == 2
+    assert column(figures["events-actions"], "Events") == column(figures["events-actions"], "Events before") == [2]
+    assert column(figures["events-actors"], "Events") == column(figures["events-actors"], "Events before") == [2]
+    assert column(figures["streams"], "Rows in the period") == [2]
+    assert sum(sum(found.values()) for found in values_of(figures["events-hours"]).values()) == 2
 
 
 def test_failures_by_action(url: str) -> None:

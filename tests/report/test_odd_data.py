@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import typing as t
 from datetime import timedelta
@@ -126,6 +128,15 @@ def test_names_are_text_wherever_they_are_shown(tmp_path: Path) -> None:
     assert "\x00" not in page
     in_charts, in_tables = MARKUP, MARKUP.replace('"', "&#34;")
     assert set(re.findall("#[^<\u200b]* id=[^<\u200b]*", page)) == {in_charts, in_tables}
+
+
+def test_the_policy_forbids_every_request_and_script(tmp_path: Path) -> None:
+    page = make_page(tmp_path, "--from", as_duckdb(tmp_path, {"audit_events": [event_row(1, END)]}))
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    assert policy == f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'"
+    assert page.index(policy) < page.index("<style>")
 
 
 def test_thousands_of_actors(tmp_path: Path) -> None:

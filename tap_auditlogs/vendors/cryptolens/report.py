@@ -59,7 +59,7 @@ def outcomes(scope: Scope) -> Iterator[Figure]:
     shown = [name for name in _COLORS if counts.get((name, 1))]
     failed, failed_before = counts.get((FAILURE, 1), 0), counts.get((FAILURE, 0), 0)
     comparison = ""
-    if scope.has_before(LOG) and total_before:
+    if scope.before(LOG, total_before):
         comparison = f"; {words.share(failed_before, total_before)} in the period before"
     yield Figure(
         id="cryptolens-success",
@@ -67,7 +67,15 @@ def outcomes(scope: Scope) -> Iterator[Figure]:
         sentence=f"{words.share(failed, total)} of {words.count(total, 'request')} failed{comparison}.",
         data=Data(
             ("Outcome", "Requests", "Share", "Requests before"),
-            [(it, counts[it, 1], words.share(counts[it, 1], total), counts.get((it, 0), 0)) for it in shown],
+            [
+                (
+                    it,
+                    counts[it, 1],
+                    words.share(counts[it, 1], total),
+                    scope.before(LOG, counts.get((it, 0), 0)),
+                )
+                for it in shown
+            ],
         ),
         query=answer.query,
         draw=charts.ranking(

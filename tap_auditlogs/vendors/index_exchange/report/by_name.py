@@ -118,10 +118,8 @@ def _by_dimension(scope: Scope, dimension: _Dimension) -> Iterator[Figure]:
                 (
                     name,
                     int(row.sum_impressions),
-                    *(
-                        round(float(it), 2)
-                        for it in (row.sum_gross_revenue, row.sum_net_revenue, row.sum_gross_revenue_before)
-                    ),
+                    *(round(float(it), 2) for it in (row.sum_gross_revenue, row.sum_net_revenue)),
+                    scope.before(HOURLY, round(float(row.sum_gross_revenue_before), 2)),
                 )
                 for name, row in zip(names, answer.rows, strict=True)
             ],
