@@ -7,6 +7,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import requests
@@ -26,6 +27,7 @@ from tap_auditlogs.doctor.assumptions import Finding, Outcome, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
 from tap_auditlogs.doctor.estimates import total
 from tap_auditlogs.doctor.request_log import MOST_REQUESTS, NotSentError
+from tap_auditlogs.doctor.vendor_doctor import first_failure
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +48,14 @@ _NEXT_STEPS = {
     "ConnectionRefusedError": "Check the URL and port in the settings, and the firewall",
     "SSLCertVerificationError": "If a proxy in between has its own CA, name its bundle in REQUESTS_CA_BUNDLE",
 }
+_PROXY_STEP = "Check the proxy in HTTPS_PROXY or ALL_PROXY, and whether this host needs it (NO_PROXY)"
 _SEE_MESSAGE = "The message above says what to do; attach the report to an issue if it does not help"
+_TOO_MANY = "Wait some minutes and run the doctor again; other jobs may share the vendor's limit"
+_VENDOR_FAULT = "The vendor has a problem: run the doctor again later"
+_NOT_THE_API = (
+    "Check the URL in the settings, and whether a proxy or a login page answers in the vendor's place; attach the "
+    "report to an issue if it does not help"
+)
 _DEFAULT_STEP = "Check the URL in the settings, the network, the firewall and the proxy"
 
 
@@ -124,7 +133,10 @@ class Examination:
         if isinstance(failure, CredentialsError):
             step = "Check this vendor's credentials in the settings: they are wrong, expired or revoked"
             return Check("credentials", Status.FAILED, f"refused ({_kind(failure)})", step, str(failure))
-        return Check("credentials", Status.FAILED, _kind(failure), _SEE_MESSAGE, str(failure))
+        if isinstance(failure, TransientError):  # says nothing about the credentials
+            reason = f"the login did not get through ({_kind(failure)})"
+            return Check("credentials", Status.NOT_CHECKED, reason, _next_step(failure), str(failure))
+        return Check("credentials", Status.FAILED, _kind(failure), _next_step(failure), str(failure))
 
     def _read_stream(self, name: str) -> Check:
         """Read one page.
@@ -148,7 +160,7 @@ class Examination:
             if not self.doctor.log.statuses:
                 raise
             failure = _direct(error)
-            return Check(label, Status.FAILED, f"cannot be read ({_kind(failure)})", _SEE_MESSAGE, str(failure))
+            return Check(label, Status.FAILED, f"cannot be read ({_kind(failure)})", _next_step(failure), str(failure))
         self.doctor.samples[name] = sample
         rows = len(sample.rows)
         page = f"{rows} rows" if sample.page_size is None else f"{rows} rows of a page of {sample.page_size}"
@@ -157,8 +169,7 @@ class Examination:
     def _check_host(self) -> Iterator[Check]:
         log = self.doctor.log
         if log.first_failure is not None and not log.statuses:
-            step = _NEXT_STEPS.get(log.first_cause, _DEFAULT_STEP)
-            yield Check("host", Status.FAILED, f"not reached ({log.first_cause})", step, str(log.first_failure))
+            yield self._unreached_host(log.first_failure)
             return
         if log.last is None:
             return
@@ -174,6 +185,16 @@ class Examination:
         facts = {"tls": is_tls, "proxy": proxy, "ca_bundle": bundle, "mean_seconds": round(log.mean_seconds, 3)}
         yield Check("host", Status.OK, f"reached {', '.join(path)}", facts=facts)
         yield self._check_clock()
+
+    def _unreached_host(self, failure: ApiError) -> Check:
+        log = self.doctor.log
+        detail = f"{log.first_failed_host}: {failure}"
+        if log.is_proxy_failure:
+            return Check("host", Status.FAILED, f"proxy not reached ({log.first_cause})", _PROXY_STEP, detail)
+        if isinstance(failure, AnswerTimeoutError):
+            return Check("host", Status.FAILED, f"no answer in time ({log.first_cause})", _DEFAULT_STEP, detail)
+        step = _NEXT_STEPS.get(log.first_cause, _DEFAULT_STEP)
+        return Check("host", Status.FAILED, f"not reached ({log.first_cause})", step, detail)
 
     def _check_clock(self) -> Check:
         skew = self.doctor.log.skew
@@ -223,9 +244,10 @@ class Examination:
 
     def _check_requests(self) -> Iterator[Check]:
         log = self.doctor.log
-        limits = sorted(name for name in log.header_names if _LIMIT_HEADER.search(name))
+        names = sorted(set(map(shapes.public_name, log.header_names)))
+        limits = [name for name in names if _LIMIT_HEADER.search(name)]
         seen = f"headers about limits: {', '.join(limits)}" if limits else "no header about limits"
-        facts = {"sent": log.sent, "limit": MOST_REQUESTS, "headers": sorted(log.header_names)}
+        facts = {"sent": log.sent, "limit": MOST_REQUESTS, "headers": names}
         reason = f"{log.sent} of at most {MOST_REQUESTS}; {seen}"
         if log.is_silent:
             step = "Check the network and the proxy; request_timeout_seconds allows longer answers"
@@ -239,11 +261,20 @@ class Examination:
 
 
 def _direct(error: Exception) -> TapError:
-    """Return the error itself, without what the client adds when it gives up: the doctor tries only once."""
-    cause = error.__cause__
-    if isinstance(error, ApiError) and isinstance(cause, TransientError):
-        return cause
-    return unit_failure(error)
+    return first_failure(error) if isinstance(error, ApiError) else unit_failure(error)
+
+
+def _next_step(error: TapError) -> str:
+    """Return what the operator can do about an error other than a refusal."""
+    match error:
+        case ApiError(status=HTTPStatus.TOO_MANY_REQUESTS):
+            return _TOO_MANY
+        case ApiError(status=int(status)) if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _VENDOR_FAULT
+        case ApiError(status=HTTPStatus.OK | HTTPStatus.NOT_FOUND):
+            return _NOT_THE_API
+        case _:
+            return _SEE_MESSAGE
 
 
 def _kind(error: TapError) -> str:
@@ -254,7 +285,12 @@ def _kind(error: TapError) -> str:
         case AnswerTimeoutError():
             return "no answer in time"
         case ApiError(status=int(status)):
-            return f"HTTP {status}"
+            is_refusal = isinstance(error, CredentialsError | RefusedError)
+            return (
+                "HTTP 200, but not the expected answer"
+                if status == HTTPStatus.OK and not is_refusal
+                else f"HTTP {status}"
+            )
         case ApiError():
             return type(error).__name__
         case _:

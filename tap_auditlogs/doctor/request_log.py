@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from requests.exceptions import ProxyError
 from typing_extensions import override
 
 from tap_auditlogs.core.errors import AnswerTimeoutError, ApiError
@@ -37,6 +38,8 @@ class RequestLog(HttpObserver):
         last: The latest answer.
         first_failure: The error of the first request without an answer.
         first_cause: The name of the exception behind it, such as `ConnectionRefusedError`.
+        first_failed_host: The host, with its port, that it was sent to.
+        is_proxy_failure: Whether the proxy failed, and not the host.
         is_silent: Whether a request was not answered in time; then nothing more is sent.
         skew: How far the vendor's clock is ahead of this machine's, from the first answer with a `Date`.
         statuses: The HTTP status of each answer.
@@ -52,12 +55,15 @@ class RequestLog(HttpObserver):
         """
         self._reading_posts = tuple(reading_posts)
         self._started = 0.0
+        self._host = ""
         self._seconds: list[float] = []
         self.is_silent = False
         self.sent = 0
         self.last: ApiResponse | None = None
         self.first_failure: ApiError | None = None
         self.first_cause = ""
+        self.first_failed_host = ""
+        self.is_proxy_failure = False
         self.skew: timedelta | None = None
         self.statuses: list[int] = []
         self.header_names: set[str] = set()
@@ -80,14 +86,15 @@ class RequestLog(HttpObserver):
 
     @override
     def before(self, request: requests.PreparedRequest) -> None:
-        path = urlsplit(request.url or "").path
-        if request.method != "GET" and not (request.method == "POST" and path.endswith(self._reading_posts)):
+        url = urlsplit(request.url or "")
+        if request.method != "GET" and not (request.method == "POST" and url.path.endswith(self._reading_posts)):
             raise NotSentError(f"{request.method} would change something, so it was not sent")
         if self.is_silent:
             raise NotSentError("not asked, since the vendor had not answered in time before")
         if self.left <= 0:
             raise NotSentError(f"not asked, since {MOST_REQUESTS} requests had been sent")
         self.sent += 1
+        self._host = url.netloc.rpartition("@")[2]
         self._started = time.monotonic()
 
     @override
@@ -106,5 +113,7 @@ class RequestLog(HttpObserver):
     def failed(self, error: ApiError) -> None:
         if self.first_failure is None:
             self.first_failure = error
+            self.first_failed_host = self._host
+            self.is_proxy_failure = isinstance(error.__cause__, ProxyError)
             self.first_cause = root_cause(error)  # now, since raising it again elsewhere adds other causes
         self.is_silent = self.is_silent or isinstance(error, AnswerTimeoutError)

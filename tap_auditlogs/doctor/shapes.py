@@ -123,6 +123,11 @@ def public_name(name: str) -> str:
     return name if _FIELD_NAME.fullmatch(name) and not _LONG_NUMBER.search(name) else HIDDEN_NAME
 
 
+def configured_names(names: t.Iterable[str], known: Collection[str]) -> list[str]:
+    """Return names from the settings for the report; those that the tap does not know are not shown."""
+    return sorted({name if name in known else HIDDEN_NAME for name in names})
+
+
 def member_names(values: t.Iterable[object]) -> list[str]:
     """Return the names of the members of all objects among the values."""
     return sorted({public_name(name) for value in values if isinstance(value, dict) for name in value})

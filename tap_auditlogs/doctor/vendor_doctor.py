@@ -24,6 +24,9 @@ if t.TYPE_CHECKING:
 
 Row: t.TypeAlias = "Mapping[str, t.Any]"
 
+_SAYS_NOTHING = frozenset({408, 425, 429, 502, 503, 504})
+"""The statuses of throttling and of a vendor that is down, whatever was asked."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -131,12 +134,28 @@ class VendorDoctor(abc.ABC):
         try:
             return Answer(send())
         except ApiError as error:
-            if self.is_refusal(error):
-                return Answer(None, error)
+            failure = first_failure(error)
+            if self.is_refusal(failure):
+                return Answer(None, failure)
             raise
+
+    def answer_or_error(self, send: Callable[[], Answer]) -> Answer:
+        """Send a probe for which any status counts; raises only for throttling, and if nothing answers."""
+        try:
+            return send()
+        except ApiError as error:
+            if error.status is None or error.status in _SAYS_NOTHING:
+                raise
+            return Answer(None, error)
 
     def is_refusal(self, error: ApiError) -> bool:
         """Return whether an error means that the vendor refuses the parameters of a request."""
         if isinstance(error, CredentialsError | RefusedError | TransientError) or error.status is None:
             return False
         return HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def first_failure(error: ApiError) -> ApiError:
+    """Return the error without what the client adds when it gives up: the doctor tries only once."""
+    cause = error.__cause__
+    return cause if isinstance(cause, TransientError) else error

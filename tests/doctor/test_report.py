@@ -13,6 +13,7 @@ import yaml
 import tap_auditlogs
 from auditlogs_sandbox.server import Sandbox
 from tap_auditlogs.doctor.report import to_report
+from tap_auditlogs.doctor.shapes import HIDDEN_NAME
 from tap_auditlogs.vendors import VENDORS
 from tests.doctor.runs import examine
 
@@ -75,6 +76,19 @@ def test_the_report_holds_no_value_of_the_account(name: str) -> None:
     assert len(searched - candidates) < 40
     assert [value for value in candidates if told.tells(value)] == []
     assert [value for value in configured & candidates if value in report] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("openx", "object_types"), ("xandr", "services")], ids=["openx", "xandr"]
+)
+def test_names_in_the_settings_that_the_tap_does_not_know_are_on_the_terminal_only(name: str, setting: str) -> None:
+    with Sandbox(vendors=[name], size=400) as sandbox:
+        known = {"openx": "order", "xandr": "site"}[name]
+        examination = examine(sandbox, name, **{f"vendor_{setting}": [known, "umbrella"]})
+    (check,) = [check for check in examination.checks if check.facts.get("cannot_be_listed")]
+    assert check.facts["cannot_be_listed"] == [HIDDEN_NAME]
+    assert "umbrella" in check.detail
+    assert "umbrella" not in json.dumps(to_report([examination]))
 
 
 @pytest.mark.parametrize("name", READY)

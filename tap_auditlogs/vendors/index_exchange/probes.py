@@ -32,7 +32,7 @@ from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, j
 from tap_auditlogs.doctor.checks import Check, Status
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace
 from tap_auditlogs.doctor.shapes import json_type, member_names, public_name
-from tap_auditlogs.doctor.vendor_doctor import Sample, VendorDoctor
+from tap_auditlogs.doctor.vendor_doctor import Sample, VendorDoctor, first_failure
 from tap_auditlogs.vendors.index_exchange.file_stream import FileStream, file_properties
 from tap_auditlogs.vendors.index_exchange.files import FilesStream
 from tap_auditlogs.vendors.index_exchange.hourly import HourlyStream
@@ -164,7 +164,8 @@ class Probes(VendorDoctor):
             self.refusals[stream.name] = error
             raise SkippedStreamError(str(error)) from error
         except ApiError as error:
-            self.refusals[stream.name] = error
+            if self.is_refusal(first_failure(error)):
+                self.refusals[stream.name] = error
             raise
         return Sample([row for row in rows if isinstance(row, dict)])
 
@@ -272,7 +273,7 @@ class Probes(VendorDoctor):
         entries = payload.get("availableDownloads") or []
         parts = sum(len(entry.get("parts") or [entry]) for entry in entries)
         count = payload.get("count")
-        if len(entries) == parts or count is None:
+        if len(entries) == parts or not isinstance(count, int):
             return not_observable("every hour has one part, or nothing is counted")
         if count == len(entries):
             return confirmed(f"it counts {count} hours, of {parts} parts")

@@ -18,10 +18,11 @@ from tap_auditlogs.core.times import timestamp_or_none
 from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judge_times, judged, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace, total
-from tap_auditlogs.doctor.shapes import json_type, public_name
+from tap_auditlogs.doctor.shapes import configured_names, json_type
 from tap_auditlogs.doctor.vendor_doctor import Answer, Sample, VendorDoctor
 from tap_auditlogs.vendors.openx.client import SESSION_PATH, BareForbiddenError, NotUnderstoodError, api_url
 from tap_auditlogs.vendors.openx.reader import SAFE_PAGE_SIZE, Reader, page_of
+from tap_auditlogs.vendors.openx.settings import DEFAULT_OBJECT_TYPES
 from tap_auditlogs.vendors.openx.streams import AuditTrail, history_query
 
 if t.TYPE_CHECKING:
@@ -34,6 +35,7 @@ KNOWN_ACTIONS = frozenset({"create", "update", "modify", "delete"})
 _FOR_PROBES = 8
 _STEP = 3  # from one offset to the next while a list is measured, so that its length is known within a factor of two
 _LARGE_PAGE = 1000
+_UNKNOWN_TYPE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 _REDIRECTION = 3  # the first digit of the HTTP status
 _NO_HISTORY = "no history with a row was seen"
 
@@ -179,7 +181,7 @@ class Probes(VendorDoctor):
         for object_type in self.lists:
             if self.log.left > _FOR_PROBES and object_type not in asked:
                 self._ask_history(object_type)
-        refused = sorted(map(public_name, self.failures))
+        refused = configured_names(self.failures, DEFAULT_OBJECT_TYPES)
         unasked = len({*self.stream.object_types} - self.lists.keys() - self.failures.keys())
         left = f"; {unasked} were not asked" if unasked else ""
         facts = {"cannot_be_listed": refused, "not_asked": unasked}
@@ -191,7 +193,7 @@ class Probes(VendorDoctor):
             Status.WARNING,
             f"cannot be listed: {', '.join(refused)}{left}",
             "The tap skips them. Leave them out of openx.object_types, or give the user the right to see them",
-            detail=" ".join(map(str, self.failures.values())),
+            detail="\n".join(f"{name}: {error}" for name, error in self.failures.items()),
             facts=facts,
         )
 
@@ -219,8 +221,11 @@ class Probes(VendorDoctor):
             return contradicted(f"{wanted} is cut to another number")
         object_type = next(iter(self.lists))
         answer = self._send(f"/{object_type}", _LARGE_PAGE)
-        larger = answer.status if answer.response is None else f"`limit` {answer.response.json().get('limit')}"
-        return confirmed(f"{wanted} is granted; {_LARGE_PAGE} is answered with {larger}")
+        if answer.response is None:
+            return confirmed(f"{wanted} is granted; {_LARGE_PAGE} is refused with {answer.status}")
+        larger = answer.response.json().get("limit")
+        told = f"`limit` {larger}" if isinstance(larger, int) else f"a `limit` of the type {json_type(larger)}"
+        return confirmed(f"{wanted} is granted; {_LARGE_PAGE} is answered with {told}")
 
     def probe_days(self) -> Finding:
         for history in self.histories:
@@ -322,16 +327,14 @@ class Probes(VendorDoctor):
         return judged(not without, told)
 
     def probe_unknown_type(self) -> Finding:
-        try:
-            answer = self._send("/nonsense", self.page_size)
-        except ApiError as error:
-            if error.status is None or isinstance(error, CredentialsError):
-                raise
-            return contradicted(f"HTTP {error.status}")
-        return contradicted(f"accepted with {answer.status}") if answer.accepted else confirmed(answer.status)
+        answer = self.answer_or_error(lambda: self._send("/nonsense", self.page_size))
+        if isinstance(answer.error, CredentialsError):
+            raise answer.error
+        return judged(answer.code in _UNKNOWN_TYPE, answer.told)
 
     def probe_types(self) -> Finding:
-        unknown = sorted(public_name(name) for name, it in self.failures.items() if not _is_forbidden(it))
+        refused = [name for name, error in self.failures.items() if not _is_forbidden(error)]
+        unknown = configured_names(refused, DEFAULT_OBJECT_TYPES)
         if unknown:
             return contradicted(f"it does not know {', '.join(unknown)}")
         if not self.lists:
@@ -360,15 +363,8 @@ class Probes(VendorDoctor):
         request = requests.Request(
             "GET", api_url(self.settings) + AuditTrail.path, headers={"Content-Type": "application/json"}
         )
-        try:
-            answer = self.ask(request, authenticated=False)
-        except ApiError as error:
-            if error.status is None:
-                raise
-            answer = Answer(None, error)
-        if answer.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return confirmed(answer.status)
-        return contradicted(answer.status)
+        answer = self.answer_or_error(lambda: self.ask(request, authenticated=False))
+        return judged(answer.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}, answer.status)
 
     def probe_session(self) -> Finding:
         url = api_url(self.settings) + SESSION_PATH

@@ -12,7 +12,6 @@ from itertools import pairwise
 import requests
 from typing_extensions import override
 
-from tap_auditlogs.core.errors import ApiError
 from tap_auditlogs.core.times import parse_timestamp, timestamp_or_none
 from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judged, not_observable
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace
@@ -191,17 +190,11 @@ class Probes(VendorDoctor):
     def probe_damaged_cursor(self) -> Finding:
         if self.window is None:
             return not_observable(_NO_EVENTS)
-        try:
-            answer = self.ask_events(ingestedSince=self.window.since, cursor="damaged")
-        except ApiError as error:
-            if error.status is None:
-                raise
-            return contradicted(f"refused with HTTP {error.status}, which means something else")
+        since = self.window.since
+        answer = self.answer_or_error(lambda: self.ask_events(ingestedSince=since, cursor="damaged"))
         if answer.accepted:
             return contradicted(f"accepted with {answer.status} and {len(_dated(answer))} events")
-        if answer.error is not None and answer.error.status in CURSOR_REFUSED:
-            return confirmed(f"refused with {answer.status}")
-        return contradicted(f"refused with {answer.status}")
+        return judged(answer.code in CURSOR_REFUSED, f"refused with {answer.status}")
 
     def probe_more(self) -> Finding:
         pages = self.walk(_PAGES_FOR_PROBES)
@@ -280,13 +273,8 @@ class Probes(VendorDoctor):
         if self.window is None:
             return not_observable(_NO_EVENTS)
         request = self.stream.request(self.window)
-        try:
-            answer = self.ask(request, authenticated=False)
-        except ApiError as error:
-            if error.status is None:
-                raise
-            return judged(error.status == HTTPStatus.UNAUTHORIZED, f"HTTP {error.status}")
-        return contradicted(answer.status)
+        answer = self.answer_or_error(lambda: self.ask(request, authenticated=False))
+        return judged(answer.code == HTTPStatus.UNAUTHORIZED, answer.status)
 
     def probe_content_type(self) -> Finding:
         if self.samples:

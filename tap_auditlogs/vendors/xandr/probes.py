@@ -19,7 +19,7 @@ from tap_auditlogs.core.times import timestamp_or_none
 from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judge_times, judged, not_observable
 from tap_auditlogs.doctor.checks import Check, Status
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace, total
-from tap_auditlogs.doctor.shapes import json_type, public_name
+from tap_auditlogs.doctor.shapes import configured_names, json_type
 from tap_auditlogs.doctor.vendor_doctor import Answer, Sample, VendorDoctor
 from tap_auditlogs.vendors.xandr.auth import LOGIN_PATH
 from tap_auditlogs.vendors.xandr.client import NotUnderstoodError
@@ -43,6 +43,7 @@ if t.TYPE_CHECKING:
 
 _FOR_PROBES = 10
 _UNIVERSAL_PIXEL = "universal-pixel"
+_KNOWN_SERVICES = {*DEFAULT_SERVICES, *PARENTS, _UNIVERSAL_PIXEL}
 _KNOWN_USER_TYPES = frozenset({"member", "advertiser"})
 _SECOND = timedelta(seconds=1)
 _HOUR = timedelta(hours=1)
@@ -179,7 +180,8 @@ class Probes(VendorDoctor):
 
     def _check_services(self) -> Check:
         survey = self.survey
-        unlisted, unlogged = sorted(map(public_name, survey.failures)), sorted(map(public_name, survey.log_failures))
+        unlisted = configured_names(survey.failures, _KNOWN_SERVICES)
+        unlogged = configured_names(survey.log_failures, _KNOWN_SERVICES)
         unasked = len(
             [it for it in self.stream.object_types if it not in survey.services and it not in survey.failures]
         )
@@ -194,7 +196,9 @@ class Probes(VendorDoctor):
             Status.WARNING,
             f"{'; '.join(told)}{left}",
             "Leave them out of xandr.services, or ask the vendor for the right to read them",
-            detail=" ".join(str(error) for error in [*survey.failures.values(), *survey.log_failures.values()]),
+            detail="\n".join(
+                f"{name}: {error}" for name, error in [*survey.failures.items(), *survey.log_failures.items()]
+            ),
             facts=facts,
         )
 
