@@ -31,9 +31,7 @@ _MOST_KEPT = 50_000
 _MOST_COMBINATIONS = 1 << 11
 
 _NULL = pl.Series([None], dtype=pl.String)
-
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-
 
 _DECIMAL = pl.Decimal(38, 18)
 TYPES: Mapping[Kind, pl.DataType] = {
@@ -96,30 +94,35 @@ class Members(t.NamedTuple):
     """The cells of a column as members of JSON objects, such as `"site_id":7`.
 
     Attributes:
-        distinct: Members of the record: one for each code or, if there are no codes, for each row.
-        codes: Which of them each row has.
+        by_row: Members of the record, one for each row.
         extra: Members of `additional_properties`, null for rows without one; None if no row has one.
     """
 
+    by_row: pl.Expr
+    extra: pl.Expr | None
+
+
+class CodedMembers(t.NamedTuple):
+    """Members of which each is that of many rows; `codes` tells which of `distinct` a row has."""
+
     distinct: pl.Series
-    codes: pl.Series | None
-    extra: pl.Series | None
+    codes: pl.Expr
+    extra: pl.Expr | None
 
-    def by_row(self) -> pl.Series:
-        """Return the members of the record, one for each row."""
-        return self.distinct if self.codes is None else self.distinct.gather(self.codes)
+    @property
+    def by_row(self) -> pl.Expr:
+        """As in `Members`."""
+        return pl.lit(self.distinct).gather(self.codes)
 
-    def joined(self, other: Members) -> Members | None:
+    def joined(self, other: CodedMembers) -> CodedMembers | None:
         """Join the members of two columns by all combinations of their codes; None if these would be too many."""
-        if self.codes is None or other.codes is None:
-            return None
         width = len(other.distinct)
         combinations = len(self.distinct) * width
         if combinations > _MOST_COMBINATIONS:
             return None
         number = pl.int_range(combinations, eager=True)
         left, right = self.distinct.gather(number // width), other.distinct.gather(number % width)
-        return Members(left + "," + right, self.codes * width + other.codes, None)
+        return CodedMembers(left + "," + right, self.codes * width + other.codes, None)
 
 
 class MemberColumn:
@@ -141,7 +144,7 @@ class MemberColumn:
         """Return the type to parse a block with; categories are not shared between blocks."""
         return pl.Categorical(pl.Categories.random()) if self._has_few else pl.String()
 
-    def encode(self, cells: pl.Series) -> Members:
+    def encode(self, cells: pl.Series) -> Members | CodedMembers:
         """Encode the cells of a block."""
         if cells.dtype == pl.String:
             if self._has_few is None:
@@ -150,25 +153,22 @@ class MemberColumn:
         distinct = t.cast("pl.Categorical", cells.dtype).categories.to_series()
         self._has_few = len(distinct) <= _FEW * len(cells)
         members, extras = self._encode_one_by_one(distinct.to_list())
-        codes = cells.to_physical().fill_null(len(distinct))
-        return Members(
-            members.append(self._blank), codes, None if extras is None else extras.append(_NULL).gather(codes)
-        )
+        codes = pl.lit(cells).to_physical().fill_null(len(distinct))
+        extra = None if extras is None else pl.lit(extras.append(_NULL)).gather(codes)
+        return CodedMembers(members.append(self._blank), codes, extra)
 
     def _encode_texts(self, cells: pl.Series) -> Members:
         is_plain = cells.str.contains(_PLAIN[self._kind or "string"])
         quote = '"' if self._kind in {"string", None} else ""
-        text = pl.concat_str(pl.lit(f"{self._key}{quote}"), cells, pl.lit(quote))
-        members = pl.select(text if is_plain.all() else pl.when(is_plain).then(text)).to_series()
+        members = pl.concat_str(pl.lit(f"{self._key}{quote}"), pl.lit(cells), pl.lit(quote))
         extras = None if self._kind else members
         odd = cells.filter(~is_plain).unique()
         if len(odd):
             odd_members, odd_extras = self._encode_one_by_one(odd.to_list())
-            members = members.fill_null(cells.replace_strict(odd, odd_members, default=None))
+            members = pl.lit(cells).replace_strict(odd, odd_members, default=members)
             if odd_extras is not None:
-                some = cells.replace_strict(odd, odd_extras, default=None)
-                extras = some if extras is None else extras.fill_null(some)
-        return Members(members.fill_null(self._blank.item()), None, extras)
+                extras = pl.lit(cells).replace_strict(odd, odd_extras, default=extras)
+        return Members(members.fill_null(self._blank.item()), extras)
 
     def _encode_one_by_one(self, texts: Sequence[str]) -> tuple[pl.Series, pl.Series | None]:
         if len(self._kept) > _MOST_KEPT:
@@ -185,7 +185,7 @@ class MemberColumn:
         return encoded
 
 
-def join_extras(extras: Sequence[pl.Series]) -> pl.Expr:
+def join_extras(extras: Sequence[pl.Expr]) -> pl.Expr:
     """Join members of `additional_properties` to JSON objects; null for rows without any."""
     if not extras:
         return pl.lit(None, dtype=pl.String)
@@ -193,16 +193,20 @@ def join_extras(extras: Sequence[pl.Series]) -> pl.Expr:
     return pl.when(members != "").then(pl.concat_str(pl.lit("{"), members, pl.lit("}")))
 
 
-def join_members(columns: Iterable[Members]) -> Iterator[pl.Series]:
-    """Join members of neighbouring columns as long as they have few combinations; yields members by row.
-
-    Joining codes is cheaper than handling the text of each column of each row.
-    """
-    joined: Members | None = None
+def join_members(columns: Iterable[Members | CodedMembers]) -> Iterator[pl.Expr]:
+    """Join members of neighbouring columns with few combinations, which takes fewer texts by row; yields these."""
+    joined: CodedMembers | None = None
     for column in columns:
-        both = joined and joined.joined(column)
-        if joined and not both:
-            yield joined.by_row()
-        joined = both or column
+        if isinstance(column, Members):
+            if joined:
+                yield joined.by_row
+            yield column.by_row
+            joined = None
+        elif joined and (both := joined.joined(column)):
+            joined = both
+        else:
+            if joined:
+                yield joined.by_row
+            joined = column
     if joined:
-        yield joined.by_row()
+        yield joined.by_row

@@ -90,7 +90,7 @@ class _Encoder:
         first, cells = frame
         members = {column.name: column.encode(cells[column.name]) for column in self._columns}
         extras = [column.extra for column in members.values() if column.extra is not None]
-        pieces: list[pl.Expr | pl.Series] = [self._head]
+        pieces = [self._head]
         pieces += join_members(column for name, column in members.items() if name in self._wanted)
         if self._has_extra:
             extra = join_extras(extras).fill_null("null")
