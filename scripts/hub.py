@@ -14,7 +14,6 @@ from scripts.meltano_yml import (
     REPORT,
     complete_schema,
     credentials_of,
-    loader_schema,
     report_settings,
     settings_of,
 )
@@ -87,7 +86,7 @@ def to_yaml(definition: Definition) -> str:
 
 
 def _extractor(description: str) -> Definition:
-    schema = complete_schema()
+    schema = complete_schema(TapAuditLogs)
     return {
         **_plugin(TapAuditLogs.name, "Audit logs", description, TapAuditLogs.capabilities, schema),
         "pip_url": f"{TapAuditLogs.name}[bulk]",
@@ -110,8 +109,9 @@ def _mapper() -> Definition:
 
 def _loader() -> Definition:
     description = "Loads any stream into Pigment's import API, or writes it as CSV"
+    schema = complete_schema(TargetPigment)
     return {
-        **_plugin(TargetPigment.name, "Pigment", description, TargetPigment.capabilities, loader_schema()),
+        **_plugin(TargetPigment.name, "Pigment", description, TargetPigment.capabilities, schema),
         "domain_url": "https://www.pigment.com/",
         "settings_group_validation": LOADER_GROUPS,
     }

@@ -17,6 +17,8 @@ from tap_auditlogs.vendors.pigment.target.target import TargetPigment
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from singer_sdk.plugin_base import PluginBase
+
 MELTANO_YML: t.Final = Path(__file__).parents[1] / "meltano.yml"
 
 DOCTOR: t.Final = "tap-auditlogs-doctor"
@@ -39,10 +41,10 @@ _KINDS: t.Final = {
 }
 
 
-def complete_schema() -> dict[str, t.Any]:
-    """Give the JSON schema of the settings, those that the SDK adds included."""
-    schema: dict[str, t.Any] = json.loads(json.dumps(TapAuditLogs.config_jsonschema))
-    TapAuditLogs.append_builtin_config(schema)
+def complete_schema(plugin: type[PluginBase]) -> dict[str, t.Any]:
+    """Return the JSON schema of a plugin's settings, those that the SDK adds included."""
+    schema: dict[str, t.Any] = json.loads(json.dumps(plugin.config_jsonschema))
+    plugin.append_builtin_config(schema)
     return schema
 
 
@@ -99,7 +101,7 @@ def _setting(name: str, spec: Mapping[str, t.Any]) -> Setting:
 
 def declaration() -> str:
     """Write what stands in meltano.yml about the tap, from its capabilities to the end, the doctor and the mapper."""
-    schema = complete_schema()
+    schema = complete_schema(TapAuditLogs)
     capabilities = "".join(f"    - {capability}\n" for capability in TapAuditLogs.capabilities)
     groups = "".join(f"    - [{', '.join(group)}]\n" for group in credentials_of(schema))
     settings = "".join(map(_to_yaml, settings_of(schema)))
@@ -136,18 +138,11 @@ def mapper_declaration() -> str:
     )
 
 
-def loader_schema() -> dict[str, t.Any]:
-    """Give the JSON schema of the settings of `target-pigment`, those that the SDK adds included."""
-    schema: dict[str, t.Any] = json.loads(json.dumps(TargetPigment.config_jsonschema))
-    TargetPigment.append_builtin_config(schema)
-    return schema
-
-
 def loader_declaration() -> str:
     """Write what stands in meltano.yml about the loader `target-pigment`."""
     capabilities = "".join(f"    - {capability}\n" for capability in TargetPigment.capabilities)
     groups = "".join(f"    - [{', '.join(group)}]\n" for group in LOADER_GROUPS)
-    settings = "".join(map(_to_yaml, settings_of(loader_schema())))
+    settings = "".join(map(_to_yaml, settings_of(complete_schema(TargetPigment))))
     return (
         f"  loaders:\n  - name: {TargetPigment.name}\n    namespace: target_pigment\n    label: Pigment\n"
         f"    executable: {TargetPigment.name}\n    capabilities:\n{capabilities}"

@@ -39,8 +39,8 @@ def test_the_tap_is_declared_as_the_code_has_it() -> None:
 
 
 def test_what_is_declared_reads_back_as_the_settings_of_the_code(extractor: dict[str, t.Any]) -> None:
-    assert extractor["settings"] == list(settings_of(complete_schema()))
-    assert extractor["settings_group_validation"] == credentials_of(complete_schema())
+    assert extractor["settings"] == list(settings_of(complete_schema(TapAuditLogs)))
+    assert extractor["settings_group_validation"] == credentials_of(complete_schema(TapAuditLogs))
     assert extractor["capabilities"] == [str(capability) for capability in TapAuditLogs.capabilities]
 
 

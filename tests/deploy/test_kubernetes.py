@@ -13,6 +13,7 @@ import yaml
 
 from auditlogs_demo.meltano import COMMAND, EXTRACTOR, LOADER, to_environment
 from scripts.meltano_yml import complete_schema, settings_of
+from tap_auditlogs.tap import TapAuditLogs
 from tests.deploy.meltano_project import ROOT
 
 if t.TYPE_CHECKING:
@@ -56,7 +57,8 @@ def test_the_pod_runs_the_pipeline_with_a_state_of_its_account_and_no_more_right
 
 
 def test_the_example_sets_declared_settings() -> None:
-    declared = to_environment(EXTRACTOR, {setting["name"]: "" for setting in settings_of(complete_schema())})
+    settings = settings_of(complete_schema(TapAuditLogs))
+    declared = to_environment(EXTRACTOR, {setting["name"]: "" for setting in settings})
     names = [line.partition("=")[0] for line in EXAMPLE_SETTINGS.read_text(encoding="utf-8").splitlines()]
     assert set(names) <= declared.keys()
 
