@@ -54,7 +54,7 @@ def example() -> dict[str, t.Any]:
 
 def test_the_settings_are_declared_as_the_code_has_them(example: dict[str, t.Any]) -> None:
     (parent, *_) = example["plugins"]["extractors"]
-    known = {it["name"]: it for it in settings_of(complete_schema())}
+    known = {it["name"]: it for it in settings_of(complete_schema(TapAuditLogs))}
     for setting in parent["settings"]:
         assert setting == {name: known[setting["name"]][name] for name in setting}
         assert ("sensitive" in setting) == ("sensitive" in known[setting["name"]])
@@ -91,7 +91,7 @@ def project(
     for plugins in example["plugins"].values():
         for plugin in plugins:
             plugin.pop("pip_url", None)
-    example["plugins"]["extractors"][0]["settings"] = list(settings_of(complete_schema()))
+    example["plugins"]["extractors"][0]["settings"] = list(settings_of(complete_schema(TapAuditLogs)))
     prepared = folder / "prepared.yml"
     prepared.write_text(yaml.safe_dump(example), encoding="utf-8")
     base = Pipeline.create(folder, prepared, tap={}, loaders={LOADER: {"sqlalchemy_url": server.database.url}})
