@@ -245,7 +245,7 @@ class Doctor(Probes):
         Assumption(
             id="index-exchange-18",
             sentence="Exchange rates come under `data`.",
-            relied_on=f"{_MAPPINGS}:fetch_rows",
+            relied_on=f"{_MAPPINGS}:ExchangeRatesStream",
             request="The exchange rates of the Canadian dollar",
             confirmed=Reading("so", "reads them"),
             contradicted=Reading(

@@ -51,11 +51,16 @@ class ReferenceStream(AuditStream, abc.ABC):
     replication_key = None
     has_bookmark = False
 
+    @staticmethod
+    def without_envelope(answer: t.Any) -> t.Any:
+        """Return what should be the list of rows."""
+        return answer.get("data") if isinstance(answer, dict) else None
+
     @override
     def get_pages(self, context: Context | None) -> Iterator[list[Record]]:
         client = t.cast("IndexExchangeClient", self.connection.client)
         try:
-            rows = fetch_rows(client, self.path)
+            rows = fetch_rows(client, type(self))
         except RefusedError as error:  # index-exchange-17
             msg = f"{error}. Deselect the stream, or ask Index Exchange for access"
             raise SkippedStreamError(msg) from error
@@ -82,25 +87,18 @@ class ReferenceStream(AuditStream, abc.ABC):
         return record
 
 
-def fetch_rows(client: IndexExchangeClient, path: str) -> list[t.Any]:
+def fetch_rows(client: IndexExchangeClient, stream: type[ReferenceStream]) -> list[t.Any]:
     """Request a table, and return its rows as the vendor sends them.
 
     Raises:
         ProtocolError: If the answer is not a table.
     """
-    response = client.get(path, what=path.removeprefix("/"))
-    answer = response.json()
-    rows = without_envelope(answer)
+    response = client.get(stream.path, what=stream.path.removeprefix("/"))
+    rows = stream.without_envelope(response.json())
     if not isinstance(rows, list):
         msg = "the answer holds no list of rows"
-        raise ProtocolError(msg, where=f"index_exchange: {path}", answer=response.describe())
+        raise ProtocolError(msg, where=f"index_exchange: {stream.path}", answer=response.describe())
     return rows
-
-
-def without_envelope(answer: t.Any) -> t.Any:
-    """Return what should be the rows of a table."""
-    # The envelope of the mappings is on the vendor's page; that of the exchange rates is not known. index-exchange-18
-    return answer.get("data") if isinstance(answer, dict) else answer
 
 
 def fetch_names(client: IndexExchangeClient, logger: logging.Logger) -> Names:
@@ -123,7 +121,7 @@ def _shaped_rows(
     client: IndexExchangeClient, stream: type[ReferenceStream], keys: Sequence[str], logger: logging.Logger
 ) -> Iterator[Record]:
     try:
-        rows = fetch_rows(client, stream.path)
+        rows = fetch_rows(client, stream)
     except RefusedError as error:
         logger.warning("%s. index_exchange_hourly has no names from it.", error)
         return
@@ -245,3 +243,10 @@ class ExchangeRatesStream(ReferenceStream):
             "base or to it: compare it with a known rate before use.",
         ),
     )
+
+    @staticmethod
+    @override
+    def without_envelope(answer: t.Any) -> t.Any:
+        # Unlike that of the mappings, the envelope of the rates is not documented: index-exchange-18. There are always
+        # rates, so `[]` is something else.
+        return answer.get("data") if isinstance(answer, dict) else answer or None

@@ -46,7 +46,6 @@ from tap_auditlogs.vendors.index_exchange.mappings import (
     ExchangeRatesStream,
     ReferenceStream,
     fetch_rows,
-    without_envelope,
 )
 from tap_auditlogs.vendors.index_exchange.rows import RowStream
 from tap_auditlogs.vendors.index_exchange.settings import DEFAULT_DIMENSIONS
@@ -159,7 +158,7 @@ class Probes(VendorDoctor):
 
     def _sample_table(self, stream: ReferenceStream) -> Sample:
         try:
-            self.tables[stream.name] = rows = fetch_rows(self.api, stream.path)
+            self.tables[stream.name] = rows = fetch_rows(self.api, type(stream))
         except RefusedError as error:
             self.refusals[stream.name] = error
             raise SkippedStreamError(str(error)) from error
@@ -512,7 +511,7 @@ class Probes(VendorDoctor):
 
 def fetch_rates(answer: t.Any) -> list[dict[str, t.Any]]:
     """Return the rates in an answer, in either form."""
-    return [row for row in without_envelope(answer) or [] if isinstance(row, dict)]
+    return [row for row in ExchangeRatesStream.without_envelope(answer) or [] if isinstance(row, dict)]
 
 
 def _whole_rows(beginning: bytes) -> bytes:
