@@ -77,7 +77,8 @@ def open_files(
                 try:
                     _load(connection, known[stream], keys[stream], paths)
                 except sa.exc.DBAPIError as error:
-                    raise ReportError(f"{stream}: its files cannot be read: {error.orig}") from error
+                    reason, *_ = str(error.orig).splitlines()  # then DuckDB advises on its own options
+                    raise ReportError(f"{stream}: its files cannot be read: {reason}") from error
             yield connect(connection, name, known, None)
         engine.dispose()
 

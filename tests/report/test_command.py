@@ -90,6 +90,15 @@ def test_what_is_no_singer_message_is_named_by_its_line() -> None:
     )
 
 
+def test_what_cannot_be_read_is_named_without_advice_on_other_programs() -> None:
+    record = {"id": 1, "occurred_at": "yesterday"}
+    message = json.dumps({"type": "RECORD", "stream": LOG, "record": record})
+    printed = fail("--from", "-", standard_input=message)
+    assert f"{LOG}: its files cannot be read" in printed
+    assert "yesterday" in printed
+    assert "auto_detect" not in printed
+
+
 def test_a_batch_file_is_read_where_it_is(tmp_path: Path) -> None:
     (jsonl,) = write_jsonl(tmp_path / "files", {LOG: request_rows([True, False])}).iterdir()
     parquet = tmp_path / "some batch.parquet"

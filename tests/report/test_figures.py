@@ -77,6 +77,14 @@ def test_the_hour_that_a_clock_shows_twice_is_two_hours(url: str) -> None:
     assert [list(row[1:]).count(1) for row in figure.data.rows] == [1] * len(parts)
 
 
+def test_hours_begin_at_the_full_hour_of_a_zone_half_an_hour_off(url: str) -> None:
+    figure = make_figures(url, length=timedelta(days=2), zone="Asia/Kolkata")["cryptolens-requests"]
+    kolkata, since = ZoneInfo("Asia/Kolkata"), END - timedelta(days=2)
+    moments = [moment_of(row, "occurred_at") for row in TABLES["cryptolens_web_api_log"]]
+    expected = Counter(f"{it.astimezone(kolkata):%Y-%m-%d %H}:00" for it in moments if it >= since)
+    assert {hour: sum(found.values()) for hour, found in values_of(figure).items()} == expected
+
+
 def test_weeks_begin_on_monday(url: str) -> None:
     figure = make_figures(url, length=timedelta(days=200))["cryptolens-requests"]
     assert all(datetime.fromisoformat(str(row[0])).weekday() == 0 for row in figure.data.rows)
