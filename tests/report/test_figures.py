@@ -154,6 +154,41 @@ def test_an_actor_known_by_id_has_the_name_from_events_about_that_user(tmp_path:
     }
 
 
+def test_only_users_have_names_from_events_about_them(tmp_path: Path) -> None:
+    about = {"actor_id": "u-2", "target_id": "u-1", "target_type": "Metric", "target_name": "Headcount"}
+    events = [
+        event_row(1, END - timedelta(hours=2), actor_name=None, actor_email=None),
+        event_row(2, END - timedelta(hours=1), **about),
+    ]
+    figures = make_figures(as_duckdb(tmp_path, {"audit_events": events}))
+    assert "u-1" in column(figures["events-actors"], "Actor")
+
+
+def test_the_newest_of_many_actors_are_shown(tmp_path: Path) -> None:
+    new = [
+        event_row(number, END - timedelta(hours=number), actor_id=f"u-{number}", actor_email=f"{number}@example.com")
+        for number in range(1, 21)
+    ]
+    old = event_row(0, END - timedelta(days=40), actor_id="u-0")
+    figure = make_figures(as_duckdb(tmp_path, {"audit_events": [*new, old]}))["first-seen-actors"]
+    assert column(figure, "Actor") == [f"{number}@example.com" for number in range(1, 16)]
+    assert figure.data.note == "The first 15 of 20."
+
+
+def test_most_active_actors_and_keys_and_sites_come_first(url: str) -> None:
+    figures = make_figures(url)
+    for name, value in (
+        ("events-actors", "Events"),
+        ("events-off-hours", "Outside working hours"),
+        ("events-actions", "Events"),
+        ("cryptolens-keys", "Failed"),
+        ("index-exchange-site", "Gross revenue"),
+    ):
+        values = column(figures[name], value)
+        assert values == sorted(values, reverse=True)
+        assert len(set(values)) > 1
+
+
 def test_methods_and_failing_keys(url: str) -> None:
     figures = make_figures(url)
     rows = [
@@ -190,6 +225,62 @@ def test_rows_of_replaced_files_do_not_count(tmp_path: Path) -> None:
     total = sum(row["impressions"] for row in current)
     assert figures["index-exchange-impressions"].sentence.startswith(f"{total:,} impressions")
     assert sum(column(figures["index-exchange-dsp"], "Impressions")) == total
+
+
+def test_rows_of_parts_that_an_hour_has_no_longer_do_not_count(tmp_path: Path) -> None:
+    rows = list(hourly_rows(2))
+    files = [{**row, "part": number, "parts": 1} for number, row in enumerate(file_rows(2))]
+    figure = make_figures(as_duckdb(tmp_path, {"index_exchange_hourly": rows, "index_exchange_files": files}))
+    shown = sum(column(figure["index-exchange-dsp"], "Impressions"))
+    assert shown == sum(row["impressions"] for row in rows if row["file_md5"] == "md5-0")
+
+
+def test_groups_are_in_the_order_of_the_script(tmp_path: Path) -> None:
+    rows = [
+        {**row, "partner_id": number % 2, "site_id": 1, "trading_desk_id": number, "impressions": 10 * number}
+        for number, row in enumerate(hourly_rows(2))
+    ]
+    figure = make_figures(as_duckdb(tmp_path, {"index_exchange_hourly": rows}))["index-exchange-groups"]
+    expected = sorted(rows, key=lambda row: (row["partner_id"], row["site_id"], -row["impressions"]))
+    assert column(figure, "Impressions") == [row["impressions"] for row in expected]
+    for name in ("gross_revenue", "net_revenue"):
+        shown = column(figure, name.capitalize().replace("_", " "))
+        assert shown == [round(row[name], 2) for row in expected]
+
+
+def test_what_the_vendor_masked_is_named_so(tmp_path: Path) -> None:
+    masked = {"site_id": -1, "gross_revenue": -1.0, "net_revenue": -1.0}
+    rows = [{**row, **masked} if row["site_id"] == 200103 else row for row in hourly_rows(24)]
+    rows += [{**row, "site_id": None} for row in hourly_rows(1)]
+    figures = make_figures(as_duckdb(tmp_path, {"index_exchange_hourly": rows}))
+    assert set(column(figures["index-exchange-site"], "Site")) == {
+        *(f"site {200100 + number}" for number in range(3)),
+        "masked site",
+        "no site",
+    }
+    assert "masked as -1" not in figures["index-exchange-impressions"].sentence
+    hours = [{**row, **masked} for row in hourly_rows(2)]
+    figures = make_figures(as_duckdb(tmp_path / "all", {"index_exchange_hourly": hours}))
+    assert "masked as -1" in figures["index-exchange-revenue"].sentence
+
+
+def test_hours_of_index_exchange_are_days_in_a_long_period(url: str) -> None:
+    month, longer = (make_figures(url, length=timedelta(days=days)) for days in (31, 32))
+    assert month["index-exchange-impressions"].title == "Impressions per hour"
+    assert longer["index-exchange-impressions"].title == "Impressions per day"
+    assert longer["index-exchange-revenue"].sentence.startswith("3,854.09 USD gross revenue; most in the day")
+
+
+def test_the_smallest_of_many_kinds_of_failures_are_one_series(tmp_path: Path) -> None:
+    events = [
+        event_row(10 * kind + number, END - timedelta(hours=1), action=f"kind {kind}", outcome="failure")
+        for kind in range(1, 10)
+        for number in range(kind)
+    ]
+    figure = make_figures(as_duckdb(tmp_path, {"audit_events": events}))["events-failures"]
+    assert figure.data.columns == ("Day", *(f"kind {kind}" for kind in range(9, 3, -1)), "all others")
+    assert sum(column(figure, "all others")) == 1 + 2 + 3
+    assert figure.sentence == "45 failed actions: 9 kind 9, 8 kind 8, 7 kind 7."
 
 
 def test_rows_of_files_that_are_not_loaded_count(tmp_path: Path) -> None:
