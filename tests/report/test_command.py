@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from auditlogs_demo.database import open_database
+from tap_auditlogs.report import database as report_database
+from tap_auditlogs.report.catalog import known_tables
 from tap_auditlogs.report.command import main
 from tests.report.reports import as_duckdb, make_figures, make_page
 from tests.report.rows import END, all_tables, event_row, load_tables, request_rows, write_jsonl
@@ -115,6 +117,28 @@ def test_the_last_record_with_a_key_counts(tmp_path: Path) -> None:
     assert "0 % of 2 requests failed." in make_page(tmp_path, "--from", str(folder))
 
 
+def test_records_of_two_accounts_are_two(tmp_path: Path) -> None:
+    rows = [{**row, "account": account} for account in ("one", "two") for row in request_rows([True, False])]
+    page = make_page(tmp_path, "--from", str(write_jsonl(tmp_path / "files", {LOG: rows})))
+    assert "50.0 % of 4 requests failed." in page
+
+
+def test_the_period_is_30_days_before_the_full_hour_after_the_latest_row(tmp_path: Path) -> None:
+    page = make_page(tmp_path, "--from", str(write_jsonl(tmp_path / "files", {LOG: request_rows([True])})))
+    assert times_of(page) == ["2026-10-29T00:00:00+00:00", "2026-11-28T00:00:00+00:00"]
+
+
+def test_times_without_offset_are_those_of_the_zone(tmp_path: Path) -> None:
+    folder = write_jsonl(tmp_path / "files", {LOG: request_rows([True])})
+    period = ["--since", "2026-11-01", "--until", "2026-11-02T00:00:00Z", "--time-zone", "America/New_York"]
+    page = make_page(tmp_path, "--from", str(folder), *period)
+    assert times_of(page) == ["2026-11-01T04:00:00+00:00", "2026-11-02T00:00:00+00:00"]
+
+
+def times_of(page: str) -> list[str]:
+    return re.findall(r'<time datetime="([^"]*)"', page)
+
+
 def test_a_glob_reads_what_it_matches(tmp_path: Path) -> None:
     folder = write_jsonl(tmp_path / "files", {LOG: request_rows([True]), "xandr_change_log": [{"service": "a"}]})
     page = make_page(tmp_path, "--from", f"{folder}/crypto*.jsonl")
@@ -159,11 +183,35 @@ def test_a_database_is_only_read(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def refuse_to_write(url: str, schema: str | None = None) -> None:
+    with (
+        report_database.open_database(sa.make_url(url), known_tables(), schema) as database,
+        pytest.raises(sa.exc.DBAPIError, match=r"read-?only"),
+    ):
+        database._connection.exec_driver_sql("CREATE TABLE another (id INTEGER)")  # noqa: SLF001 - it has no other use
+
+
+def test_a_connection_is_read_only(tmp_path: Path) -> None:
+    tables = {LOG: list(request_rows([True]))}
+    refuse_to_write(as_duckdb(tmp_path, tables))
+    load_tables(f"sqlite:///{tmp_path}/warehouse.sqlite", tables)
+    refuse_to_write(f"sqlite:///{tmp_path}/warehouse.sqlite")
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     with open_database(None) as database:
         load_tables(database.url, all_tables(), schema="audit")
+        engine = sa.create_engine(database.url, poolclass=sa.NullPool)
+        with engine.begin() as connection:  # of the other tables, times are without zone
+            change = "ALTER COLUMN event_time TYPE timestamptz USING event_time AT TIME ZONE 'UTC'"
+            connection.exec_driver_sql(f"ALTER TABLE audit.audit_events {change}")
+        engine.dispose()
         yield database.url
+
+
+def test_postgresql_is_only_read(postgres: str) -> None:
+    refuse_to_write(postgres, "audit")
 
 
 def test_postgresql_gives_the_figures_of_duckdb(postgres: str, tmp_path: Path) -> None:
