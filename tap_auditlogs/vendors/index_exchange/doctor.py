@@ -63,7 +63,7 @@ class Doctor(Probes):
             sentence="Every file has `downloadURL` and `md5sum`; all else may be missing.",
             relied_on=f"{_LISTING}:read_listing",
             request=_LISTS,
-            confirmed=Reading("so", "reads the files"),
+            confirmed=Reading("as assumed", "reads the files"),
             contradicted=Reading(
                 "some have not",
                 "leaves these entries for the next run, with an error; the others are read",
@@ -89,7 +89,7 @@ class Doctor(Probes):
             sentence="`hour` is a whole hour with `Z`.",
             relied_on=f"{_LISTING}:read_listing",
             request=_LISTS,
-            confirmed=Reading("so", "takes it as the key"),
+            confirmed=Reading("as assumed", "takes it as the key"),
             contradicted=Reading(
                 "something else",
                 "leaves entries with other than a whole hour for the next run, with an error",
@@ -102,7 +102,7 @@ class Doctor(Probes):
             sentence="Files are on the host of the API.",
             relied_on="tap_auditlogs.vendors.index_exchange.transport:is_own",
             request=_LISTS,
-            confirmed=Reading("so", "sends the token there"),
+            confirmed=Reading("as assumed", "sends the token there"),
             contradicted=Reading(
                 "on another host",
                 "asks public hosts without the token, over https; any other is an error for its file",
@@ -195,7 +195,7 @@ class Doctor(Probes):
             sentence="Mappings have the keys that a third-party client shows.",
             relied_on=f"{_MAPPINGS}:ReferenceStream",
             request="The mappings and the exchange rates",
-            confirmed=Reading("so", "takes them as the key"),
+            confirmed=Reading("as assumed", "takes them as the key"),
             contradicted=Reading(
                 "some are missing",
                 "writes the other rows, and stops with an error that names the key",
@@ -208,7 +208,7 @@ class Doctor(Probes):
             sentence="Campaigns have their list of creatives in `creatives`.",
             relied_on=f"{_MAPPINGS}:CampaignsStream",
             request="The campaigns",
-            confirmed=Reading("so", "keeps them there"),
+            confirmed=Reading("as assumed", "keeps them there"),
             contradicted=Reading(
                 "under another name",
                 "keeps them in `additional_properties`",
@@ -221,7 +221,7 @@ class Doctor(Probes):
             sentence="The mappings of DSPs and buyers have each id once.",
             relied_on=f"{_MAPPINGS}:fetch_names",
             request="These mappings",
-            confirmed=Reading("so", "takes the names from them"),
+            confirmed=Reading("as assumed", "takes the names from them"),
             contradicted=Reading(
                 "some repeat",
                 "emits all rows; the hourly table has the first name",
@@ -247,7 +247,7 @@ class Doctor(Probes):
             sentence="Exchange rates come under `data`.",
             relied_on=f"{_MAPPINGS}:ExchangeRatesStream",
             request="The exchange rates of the Canadian dollar",
-            confirmed=Reading("so", "reads them"),
+            confirmed=Reading("as assumed", "reads them"),
             contradicted=Reading(
                 "a bare array",
                 "reads them",
@@ -286,7 +286,7 @@ class Doctor(Probes):
             sentence="The client key is base64 of an id, a colon and a secret.",
             relied_on=f"{_AUTH}:ClientCredentialsAuthenticator",
             request="Nothing: the settings",
-            confirmed=Reading("so", "sends it as it is"),
+            confirmed=Reading("as assumed", "sends it as it is"),
             contradicted=Reading(
                 "something else",
                 "sends it as it is",
@@ -299,7 +299,7 @@ class Doctor(Probes):
             sentence="A token without `expires_in` lives an hour.",
             relied_on=f"{_AUTH}:DEFAULT_LIFETIME_SECONDS",
             request="Nothing: the doctor is done before",
-            confirmed=Reading("-", "renews it a minute before"),
+            confirmed=Reading("cannot be seen", "renews it a minute before"),
             contradicted=Reading(
                 "-",
                 "renews it when it is refused",
@@ -312,7 +312,7 @@ class Doctor(Probes):
             sentence="A wrong key is refused with HTTP 400 or 401.",
             relied_on=f"{_AUTH}:ClientCredentialsAuthenticator",
             request="Nothing: a wrong key is never sent",
-            confirmed=Reading("-", "stops at once and names the key"),
+            confirmed=Reading("cannot be seen", "stops at once and names the key"),
             contradicted=Reading(
                 "-",
                 "stops with that status in the message",
@@ -338,7 +338,7 @@ class Doctor(Probes):
             sentence="Bid files are listed as parts of their hour.",
             relied_on=f"{_LISTING}:read_listing",
             request=_LISTS,
-            confirmed=Reading("so", "reads all parts"),
+            confirmed=Reading("as assumed", "reads all parts"),
             contradicted=Reading(
                 "some are not",
                 "reads them as hours with one part",

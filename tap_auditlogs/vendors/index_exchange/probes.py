@@ -296,7 +296,7 @@ class Probes(VendorDoctor):
         names = f"; parts have {', '.join(member_names(parts))}" if parts else ""
         if faults:
             return contradicted(f"{faults} entries cannot be used{names}")
-        return confirmed(f"so for {len(files)} files{names}")
+        return confirmed(f"holds for {len(files)} files{names}")
 
     def probe_md5(self) -> Finding:
         samples = [sample for sample in self.files.values() if sample.complete]
@@ -457,7 +457,7 @@ class Probes(VendorDoctor):
             decoded = base64.b64decode(self.settings["client_key"].strip(), validate=True)
         except (binascii.Error, ValueError):
             return contradicted("it is not base64")
-        return confirmed("so") if b":" in decoded else contradicted("without a colon")
+        return confirmed("an id, a colon and a secret") if b":" in decoded else contradicted("without a colon")
 
     def probe_throttling(self) -> Finding:
         told = f"{len(self.log.throttled)} of {self.log.sent} requests were throttled"

@@ -299,7 +299,7 @@ class Probes(VendorDoctor):
         return (
             contradicted(f"{repeated} numbers are repeated")
             if repeated
-            else confirmed(f"so for {len(self._rows())} rows")
+            else confirmed(f"holds for {len(self._rows())} rows")
         )
 
     def probe_order(self) -> Finding:
@@ -339,7 +339,7 @@ class Probes(VendorDoctor):
             return contradicted(f"it does not know {', '.join(unknown)}")
         if not self.lists:
             return not_observable("no type could be listed")
-        return confirmed(f"so for {len(self.lists)} types")
+        return confirmed(f"holds for {len(self.lists)} types")
 
     def probe_deleted(self) -> Finding:
         rows = [row for page in self.lists.values() for row in page.rows if "deleted" in row]

@@ -206,7 +206,7 @@ class Probes(VendorDoctor):
                 return contradicted(f"`hasMoreEvents` is of the type {json_type(more)}")
             if more and cursor is None:
                 return contradicted("`hasMoreEvents` is true without `nextEventsCursor`")
-        return confirmed(f"so on {len(pages)} pages")
+        return confirmed(f"holds on {len(pages)} pages")
 
     def probe_order(self) -> Finding:
         moments = [moment for event in self.events() if (moment := _ingested(event))]
@@ -229,7 +229,7 @@ class Probes(VendorDoctor):
             return contradicted(f"{without} of {len(ids)} events have no text in `eventId`")
         if repeated:
             return contradicted(f"{repeated} of {len(ids)} events repeat the `eventId` of another")
-        return confirmed(f"so for {len(ids)} events")
+        return confirmed(f"holds for {len(ids)} events")
 
     def probe_times(self) -> Finding:
         events = self.events()
@@ -242,7 +242,7 @@ class Probes(VendorDoctor):
             unread = sum(not _has_zone(event[name]) for event in events)
             if unread:
                 return contradicted(f"`{name}` has no zone, or is no time, in {unread} of {len(events)} events")
-        return confirmed(f"so for {len(events)} events")
+        return confirmed(f"holds for {len(events)} events")
 
     def probe_members(self) -> Finding:
         events = self.events()

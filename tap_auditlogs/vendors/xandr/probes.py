@@ -310,7 +310,7 @@ class Probes(VendorDoctor):
         repeated = sum(len(log) - len(set(log)) for log in ids)
         if repeated:
             return contradicted(f"{repeated} repeat another one of the same object")
-        return confirmed(f"so for {sum(map(len, ids))} transactions")
+        return confirmed(f"holds for {sum(map(len, ids))} transactions")
 
     def probe_detail_query(self) -> Finding:
         if self.takes_object is None or self.details.name not in self.samples:
@@ -356,7 +356,7 @@ class Probes(VendorDoctor):
             return not_observable("no object with a time of modification was seen")
         if late:
             return contradicted(f"{late} of {seen} objects have a transaction after their time of modification")
-        return confirmed(f"so for {seen} objects")
+        return confirmed(f"holds for {seen} objects")
 
     def probe_as_a_whole(self) -> Finding:
         asked = {name: whole for name, whole in self.survey.as_a_whole.items() if name in FALLBACK_PARENTS}
@@ -364,7 +364,9 @@ class Probes(VendorDoctor):
         if refused:
             return contradicted(f"refused for {', '.join(refused)}")
         return (
-            confirmed(f"so for {', '.join(sorted(asked))}") if asked else not_observable("none of them is configured")
+            confirmed(f"holds for {', '.join(sorted(asked))}")
+            if asked
+            else not_observable("none of them is configured")
         )
 
     def probe_needs_parent(self) -> Finding:
