@@ -139,12 +139,21 @@ class VendorDoctor(abc.ABC):
                 return Answer(None, failure)
             raise
 
-    def answer_or_error(self, send: Callable[[], Answer]) -> Answer:
+    def ask_without_credentials(self, request: requests.Request) -> Answer:
         """Send a probe for which any status counts; raises only for throttling, and if nothing answers."""
+        try:
+            return self.ask(request, authenticated=False)
+        except ApiError as error:
+            if error.status is None or error.status in _SAYS_NOTHING:
+                raise
+            return Answer(None, error)
+
+    def answer_or_error(self, send: Callable[[], Answer]) -> Answer:
+        """Send a probe likewise, with credentials; raises also if they are not accepted."""
         try:
             return send()
         except ApiError as error:
-            if error.status is None or error.status in _SAYS_NOTHING:
+            if error.status is None or error.status in _SAYS_NOTHING or isinstance(error, CredentialsError):
                 raise
             return Answer(None, error)
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import requests
 
 from tap_auditlogs.core.errors import ApiError, CredentialsError, ProtocolError, RefusedError, TransientError
 from tap_auditlogs.core.http import BearerAuthenticator, client
@@ -290,6 +291,18 @@ def test_an_answer_must_be_complete_within_the_timeout(
     assert time.monotonic() - started < 2.0
     assert len(server.requests) == 2
     assert len(waits) == 1
+
+
+def test_a_connection_that_is_not_made_in_time_is_told_with_its_own_timeout(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    def time_out(*_args: object, **_options: object) -> t.NoReturn:
+        raise requests.exceptions.ConnectTimeout
+
+    monkeypatch.setattr(requests.Session, "send", time_out)
+    with pytest.raises(ApiError, match="no connection within 10 s"):
+        get(make_client(timeout=300, max_wait=1.5), "https://vendor.example")
+    assert waits
 
 
 def test_the_next_request_has_its_whole_time_again(start_server: StartServer, waits: list[float]) -> None:

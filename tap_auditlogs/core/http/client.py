@@ -290,6 +290,9 @@ class HttpClient:
             msg = "the server's certificate is not trusted"
             advice = "If a proxy in between has its own CA, name its bundle in REQUESTS_CA_BUNDLE"
             raise ApiError(msg, where=where, advice=advice) from error
+        except requests.exceptions.ConnectTimeout as error:
+            msg = f"no connection within {_CONNECT_SECONDS:g} s"
+            raise AnswerTimeoutError(msg, where=where) from error
         except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
             msg = f"no complete answer within {self._read_seconds:g} s"
             raise AnswerTimeoutError(msg, where=where) from error

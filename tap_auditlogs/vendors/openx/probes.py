@@ -12,7 +12,7 @@ from itertools import pairwise
 import requests
 from typing_extensions import override
 
-from tap_auditlogs.core.errors import ApiError, CredentialsError, RefusedError
+from tap_auditlogs.core.errors import ApiError, RefusedError
 from tap_auditlogs.core.sweep import listed_id, requests_for
 from tap_auditlogs.core.times import timestamp_or_none
 from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judge_times, judged, not_observable
@@ -328,8 +328,6 @@ class Probes(VendorDoctor):
 
     def probe_unknown_type(self) -> Finding:
         answer = self.answer_or_error(lambda: self._send("/nonsense", self.page_size))
-        if isinstance(answer.error, CredentialsError):
-            raise answer.error
         return judged(answer.code in _UNKNOWN_TYPE, answer.told)
 
     def probe_types(self) -> Finding:
@@ -363,7 +361,7 @@ class Probes(VendorDoctor):
         request = requests.Request(
             "GET", api_url(self.settings) + AuditTrail.path, headers={"Content-Type": "application/json"}
         )
-        answer = self.answer_or_error(lambda: self.ask(request, authenticated=False))
+        answer = self.ask_without_credentials(request)
         return judged(answer.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}, answer.status)
 
     def probe_session(self) -> Finding:

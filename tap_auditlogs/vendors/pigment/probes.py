@@ -272,8 +272,7 @@ class Probes(VendorDoctor):
     def probe_without_key(self) -> Finding:
         if self.window is None:
             return not_observable(_NO_EVENTS)
-        request = self.stream.request(self.window)
-        answer = self.answer_or_error(lambda: self.ask(request, authenticated=False))
+        answer = self.ask_without_credentials(self.stream.request(self.window))
         return judged(answer.code == HTTPStatus.UNAUTHORIZED, answer.status)
 
     def probe_content_type(self) -> Finding:
