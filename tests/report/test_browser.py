@@ -168,7 +168,7 @@ def test_print_cuts_no_chart(browser: t.Any, files: dict[str, Path], tmp_path: P
         assert chart.evaluate("it => getComputedStyle(it).breakInside") == "avoid"
         assert chart.locator("svg:visible").count() == 1
     # Ink on white, whatever the screen has.
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(253, 253, 254)"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     printed = page.pdf(path=tmp_path / "page.pdf", format="A4", prefer_css_page_size=True)
     assert printed.startswith(b"%PDF")
     page.close()

@@ -114,7 +114,7 @@ def test_the_last_record_with_a_key_counts(tmp_path: Path) -> None:
     rows = list(request_rows([True, False]))
     corrected = {**rows[1], "succeeded": True}
     folder = write_jsonl(tmp_path / "files", {LOG: [*rows, corrected]})
-    assert "0 % of 2 requests failed." in make_page(tmp_path, "--from", str(folder))
+    assert ">0 % of 2 requests failed." in make_page(tmp_path, "--from", str(folder))
 
 
 def test_records_of_two_accounts_are_two(tmp_path: Path) -> None:
