@@ -248,6 +248,8 @@ def test_of_a_large_file_only_the_beginning_is_read(clock: Clock, monkeypatch: p
     assert outcomes(examination)["index-exchange-10"] is CONFIRMED
     (estimate,) = [it for it in examination.estimates if it.stream == ROWS]
     assert near(estimate.first_run.rows, rows)
+    assert "in 8 kB of one file" in estimate.how
+    assert "download is not in the minutes" in estimate.how
 
 
 def test_the_budget_is_kept_and_nothing_is_changed(sandbox: Sandbox, vendor: IndexExchangeSandbox) -> None:

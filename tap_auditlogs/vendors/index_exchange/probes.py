@@ -498,7 +498,10 @@ class Probes(VendorDoctor):
             per_byte = sample.rows / max(1, sample.size)
             rows = round(sum(map(_size, files)) * per_byte) if _size(sample.file) else sample.rows * len(files)
             hourly = round(rows / max(1, len(files)) * per_hour[event_type])
-            how = f"from {sample.rows} rows in {sample.size} bytes of one file"
+            how = (
+                f"from {sample.rows} rows in {_kilobytes(sample.size)} of one file; all files have "
+                f"{_kilobytes(sum(map(_size, files)))}, whose download is not in the minutes"
+            )
             yield Estimate(f"index_exchange_{event_type}", Load(rows, len(files)), Load(hourly, every_hour), how)
             if event_type == "impressions":
                 share = sample.groups / max(1, sample.rows)
@@ -537,6 +540,10 @@ def _as_sent(record: dict[str, t.Any]) -> dict[str, t.Any]:
 def _size(file: ListedFile) -> int:
     size = file.details.get("fileSize")
     return size if isinstance(size, int) else 0
+
+
+def _kilobytes(size: int) -> str:
+    return f"{round(size / 1000):,} kB"  # rounded: an exact size is a value of the account
 
 
 def _is_incomplete(answer: ApiResponse, event_type: str) -> bool:
