@@ -204,6 +204,24 @@ def test_an_account_without_files_shows_little_and_is_told_why(sandbox: Sandbox,
     assert statuses(examination)["generation of impressions"] == "warning"
 
 
+def test_files_that_are_no_longer_generated_are_a_warning(sandbox: Sandbox, clock: Clock) -> None:
+    clock.shift += timedelta(days=4)
+    (check,) = [it for it in examine(sandbox, "index_exchange").checks if it.name == "generation of impressions"]
+    assert check.status.value == "warning"
+    assert "35 days" in check.next_step
+
+
+def test_a_mapping_that_may_not_be_read_is_a_warning_with_its_name(
+    sandbox: Sandbox, vendor: IndexExchangeSandbox
+) -> None:
+    vendor.forbidden = {"mappings/campaigns"}
+    examination = examine(sandbox, "index_exchange")
+    (check,) = [it for it in examination.checks if it.name == "stream index_exchange_campaigns"]
+    assert check.status.value == "warning"
+    assert "access to /mappings/campaigns" in check.next_step
+    assert examination.is_well
+
+
 def test_bids_that_are_not_subscribed_are_named(sandbox: Sandbox, vendor: IndexExchangeSandbox) -> None:
     vendor.forbidden = {"downloads/bidevents"}
     examination = examine(sandbox, "index_exchange")
