@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import typing as t
 from datetime import datetime, timedelta
 
@@ -266,7 +267,7 @@ def test_of_a_large_file_only_the_beginning_is_read(clock: Clock, monkeypatch: p
     assert outcomes(examination)["index-exchange-10"] is CONFIRMED
     (estimate,) = [it for it in examination.estimates if it.stream == ROWS]
     assert near(estimate.first_run.rows, rows)
-    assert "in 8 kB of one file" in estimate.how
+    assert re.search(r"in \d+ kB of one file", estimate.how)  # as much as had come by then
     assert "download is not in the minutes" in estimate.how
 
 
