@@ -17,7 +17,9 @@ from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.cryptolens import CryptolensSandbox
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
+from tap_auditlogs.doctor import command
 from tap_auditlogs.doctor.command import main
+from tap_auditlogs.vendors.cryptolens.probes import Probes
 from tests.support.secret_scan import leaks
 from tests.support.tap_process import environment
 
@@ -130,6 +132,24 @@ def test_neither_output_nor_report_shows_a_secret(sandbox: Sandbox, config: Path
     result = doctor("--config", config, "--report", report)
     assert result.exit_code == 1
     assert leaks(result.output, sandbox.secrets()) == []
+    assert leaks(report.read_bytes(), sandbox.secrets()) == []
+
+
+def test_a_secret_in_a_next_step_is_not_shown(sandbox: Sandbox, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.vendor("cryptolens", CryptolensSandbox).permissions.remove("GetEvents")
+    token = sandbox.config["cryptolens"]["access_token"]
+    monkeypatch.setattr(Probes, "permission", lambda _doctor, _stream: token)
+    result = doctor("--config", config)
+    assert "Ask the vendor's administrator for" in result.output
+    assert leaks(result.output, sandbox.secrets()) == []
+
+
+def test_the_report_is_written_without_secrets_whatever_a_probe_tells(
+    sandbox: Sandbox, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "to_report", lambda _examinations: {"reason": sandbox.config["pigment"]["api_key"]})
+    report = tmp_path / "report.json"
+    doctor("--config", config, "--report", report)
     assert leaks(report.read_bytes(), sandbox.secrets()) == []
 
 
