@@ -19,6 +19,11 @@ class Status(StrEnum):
     NOT_CHECKED = "not checked"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 row` or `1,200 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Check:
     """One check.

@@ -24,7 +24,7 @@ from tap_auditlogs.core.errors import (
 )
 from tap_auditlogs.doctor import shapes
 from tap_auditlogs.doctor.assumptions import Finding, Outcome, not_observable
-from tap_auditlogs.doctor.checks import Check, Status
+from tap_auditlogs.doctor.checks import Check, Status, counted
 from tap_auditlogs.doctor.estimates import total
 from tap_auditlogs.doctor.request_log import MOST_REQUESTS, NotSentError
 from tap_auditlogs.doctor.vendor_doctor import first_failure
@@ -163,7 +163,7 @@ class Examination:
             return Check(label, Status.FAILED, f"cannot be read ({_kind(failure)})", _next_step(failure), str(failure))
         self.doctor.samples[name] = sample
         rows = len(sample.rows)
-        page = f"{rows} rows" if sample.page_size is None else f"{rows} rows of a page of {sample.page_size}"
+        page = counted(rows, "row") + ("" if sample.page_size is None else f" of a page of {sample.page_size}")
         return Check(label, Status.OK, f"may be read; {page}", facts={"rows": rows, "page_size": sample.page_size})
 
     def _check_host(self) -> Iterator[Check]:

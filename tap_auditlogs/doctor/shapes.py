@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from tap_auditlogs.core.errors import ProtocolError
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
-from tap_auditlogs.doctor.checks import Check, Status
+from tap_auditlogs.doctor.checks import Check, Status, counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -64,11 +64,11 @@ class Shape:
         if not self.rows:
             return Check(name, Status.NOT_CHECKED, "the page has no rows", facts=facts)
         if not found:
-            return Check(name, Status.OK, f"{self.rows} rows as in the schema{never}", facts=facts)
+            return Check(name, Status.OK, f"{counted(self.rows, 'row')} as in the schema{never}", facts=facts)
         return Check(
             name,
             Status.WARNING,
-            f"of {self.rows} rows: {'; '.join(found)}{never}",
+            f"of {counted(self.rows, 'row')}: {'; '.join(found)}{never}",
             f"Nothing is lost: what the schema does not know is kept in `{ADDITIONAL_PROPERTIES}`. Attach the report "
             "to an issue, so that the schema learns it",
             facts=facts,

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tap_auditlogs.core.redaction import redact
 from tap_auditlogs.doctor.assumptions import Outcome
-from tap_auditlogs.doctor.checks import Status
+from tap_auditlogs.doctor.checks import Status, counted
 
 if t.TYPE_CHECKING:
     from tap_auditlogs.doctor.assumptions import Assumption, Finding
@@ -120,7 +120,7 @@ def _text(text: str) -> Text:
 
 
 def _load(load: Load) -> str:
-    return f"{load.rows:,} rows\n{load.requests:,} requests"
+    return f"{counted(load.rows, 'row')}\n{counted(load.requests, 'request')}"
 
 
 def _minutes(minutes: float) -> str:

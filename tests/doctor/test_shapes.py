@@ -60,7 +60,7 @@ def test_rows_as_in_the_schema_are_well(stream: Visits) -> None:
     rows = [{"id": 1, "pageName": "a", "seenAt": "2026-01-01T00:00:00Z", "changes": []}]
     check = compare(stream, rows, {}).as_check()
     assert check.status.value == "ok"
-    assert check.reason == "1 rows as in the schema"
+    assert check.reason == "1 row as in the schema"
 
 
 def test_an_empty_page_shows_nothing(stream: Visits) -> None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from tap_auditlogs.core.times import parse_timestamp, timestamp_or_none
 from tap_auditlogs.doctor.assumptions import Finding, confirmed, contradicted, judged, not_observable
+from tap_auditlogs.doctor.checks import counted
 from tap_auditlogs.doctor.estimates import Estimate, Load, Pace
 from tap_auditlogs.doctor.shapes import json_type, member_names
 from tap_auditlogs.doctor.vendor_doctor import Sample, VendorDoctor
@@ -79,7 +80,7 @@ class Probes(VendorDoctor):
         rows, requests = sum(map(len, pages)), len(pages)
         page_size = max(1, *map(len, pages))
         lookback = timedelta(hours=float(self.settings["lookback_hours"]) + 1)
-        how = f"counted on {len(pages)} pages"
+        how = f"counted on {counted(len(pages), 'page')}"
         per_hour = sum(moment > now - _DAYS_FOR_RATE for moment in moments) / (_DAYS_FOR_RATE / _HOUR)
         if _has_more(self.pages[-1]) and len(moments) > 1:
             how = f"from the times of the events on {len(pages)} pages"
@@ -206,7 +207,7 @@ class Probes(VendorDoctor):
                 return contradicted(f"`hasMoreEvents` is of the type {json_type(more)}")
             if more and cursor is None:
                 return contradicted("`hasMoreEvents` is true without `nextEventsCursor`")
-        return confirmed(f"holds on {len(pages)} pages")
+        return confirmed(f"holds on {counted(len(pages), 'page')}")
 
     def probe_order(self) -> Finding:
         moments = [moment for event in self.events() if (moment := _ingested(event))]
