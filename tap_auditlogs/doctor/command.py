@@ -100,6 +100,8 @@ def main(context: click.Context, config: t.Any, report: Path | None) -> None:
         log_config_faults(error)
     except TapError as error:
         logger.error("%s", error)  # noqa: TRY400 - a traceback would not help
+    except OSError as error:
+        logger.error("Standard output cannot be written: %s", os.strerror(error.errno or 0))  # noqa: TRY400 - likewise
     context.exit(EXIT_FAILED)
 
 

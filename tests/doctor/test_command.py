@@ -118,6 +118,25 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(
     assert len(sandbox.requests) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_in_one_line(config: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [COMMAND, f"--config={config}"],
+            check=False,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 1
+    assert "Standard output cannot be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_environment_is_read_as_the_tap_reads_it(sandbox: Sandbox) -> None:
     variables = {f"TAP_AUDITLOGS_{name.upper()}": json.dumps(value) for name, value in sandbox.config.items()}
     result = doctor("--config=ENV", env=variables)

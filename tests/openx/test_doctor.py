@@ -67,6 +67,7 @@ SWITCHES: list[tuple[str, Turn]] = [
     ("openx-10", set_in("paging", answer_as="array")),
     ("openx-11", set_in("listing", without={"modified_date"})),
     ("openx-12", set_in("paging", unknown_type_status=500)),
+    ("openx-12", set_in("paging", unknown_type_status=422)),
     ("openx-14", set_in("listing", shows_deleted=True)),
     ("openx-15", set_in("audit_trail", missing_object="empty")),
     ("openx-16", set_in("account", unauthorized_status=400)),

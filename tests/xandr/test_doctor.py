@@ -240,7 +240,8 @@ def test_a_password_that_expires_soon_and_a_wrong_type_of_user_are_warnings(
     examination = examine(sandbox, "xandr", vendor_services=["deal"])
     assert statuses(examination)["user"] == "warning"
     (check,) = [it for it in examination.checks if it.name == "password"]
-    assert check.reason == "expires in 3 days"
+    assert (check.status.value, check.reason) == ("warning", "expires in 3 days")
+    assert "xandr.password" in check.next_step
     xandr.login.password_expires = None
     assert statuses(examine(sandbox, "xandr", vendor_services=["deal"]))["password"] == "ok"
 
