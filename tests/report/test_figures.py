@@ -164,6 +164,12 @@ def test_only_users_have_names_from_events_about_them(tmp_path: Path) -> None:
     assert "u-1" in column(figures["events-actors"], "Actor")
 
 
+def test_nobody_is_first_seen_where_nothing_before_the_period_is_loaded(tmp_path: Path) -> None:
+    figures = make_figures(as_duckdb(tmp_path, {"audit_events": [event_row(1, END - timedelta(hours=1))]}))
+    assert "events-actors" in figures
+    assert not figures.keys() & {"first-seen-actors", "first-seen-addresses"}
+
+
 def test_the_newest_of_many_actors_are_shown(tmp_path: Path) -> None:
     new = [
         event_row(number, END - timedelta(hours=number), actor_id=f"u-{number}", actor_email=f"{number}@example.com")

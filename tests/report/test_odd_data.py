@@ -159,6 +159,7 @@ def test_a_year_of_hours_is_a_small_page(tmp_path: Path) -> None:
     )
     assert len(page) < 500_000
     assert "API requests per week" in page
+    assert "The first" not in page  # all weeks are in the table
 
 
 def test_an_anonymous_page_names_nobody_and_its_numbers_stay(tmp_path: Path) -> None:
