@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tap_auditlogs.core.http import client
+from tap_auditlogs.core.redaction import redact
 from tests.support.tap_process import TapRunner
 from tests.support.tap_runs import Clock, record_waits
 
@@ -43,6 +44,13 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     # Looked up once per process, which is one test here.
     client._proxies.cache_clear()  # noqa: SLF001 - there is no other way to forget them
     client._ca_bundle.cache_clear()  # noqa: SLF001 - likewise
+
+
+@pytest.fixture(autouse=True)
+def _no_old_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mask the secrets of this test only: looking for those of all tests before takes most of a run's time."""
+    monkeypatch.setattr(redact, "_forms", set())
+    monkeypatch.setattr(redact, "_pattern", None)
 
 
 @pytest.fixture(autouse=True)
