@@ -284,13 +284,10 @@ def _kind(error: TapError) -> str:
             return "not asked"
         case AnswerTimeoutError():
             return "no answer in time"
+        case ApiError(status=HTTPStatus.OK) if not isinstance(error, CredentialsError | RefusedError):
+            return "HTTP 200, but not the expected answer"
         case ApiError(status=int(status)):
-            is_refusal = isinstance(error, CredentialsError | RefusedError)
-            return (
-                "HTTP 200, but not the expected answer"
-                if status == HTTPStatus.OK and not is_refusal
-                else f"HTTP {status}"
-            )
+            return f"HTTP {status}"
         case ApiError():
             return type(error).__name__
         case _:

@@ -24,9 +24,6 @@ if t.TYPE_CHECKING:
 
 Row: t.TypeAlias = "Mapping[str, t.Any]"
 
-_SAYS_NOTHING = frozenset({408, 425, 429, 502, 503, 504})
-"""The statuses of throttling and of a vendor that is down, whatever was asked."""
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -139,22 +136,20 @@ class VendorDoctor(abc.ABC):
                 return Answer(None, failure)
             raise
 
-    def ask_without_credentials(self, request: requests.Request) -> Answer:
-        """Send a probe for which any status counts; raises only for throttling, and if nothing answers."""
-        try:
-            return self.ask(request, authenticated=False)
-        except ApiError as error:
-            if error.status is None or error.status in _SAYS_NOTHING:
-                raise
-            return Answer(None, error)
-
     def answer_or_error(self, send: Callable[[], Answer]) -> Answer:
-        """Send a probe likewise, with credentials; raises also if they are not accepted."""
+        """Send a probe for which any status counts; raises for throttling, outages and wrong credentials."""
         try:
             return send()
         except ApiError as error:
-            if error.status is None or error.status in _SAYS_NOTHING or isinstance(error, CredentialsError):
+            if isinstance(error, CredentialsError) or _says_nothing(first_failure(error)):
                 raise
+            return Answer(None, error)
+
+    def ask_without_credentials(self, request: requests.Request) -> Answer:
+        """Send a probe likewise, for which it also counts that credentials are missing."""
+        try:
+            return self.answer_or_error(lambda: self.ask(request, authenticated=False))
+        except CredentialsError as error:
             return Answer(None, error)
 
     def is_refusal(self, error: ApiError) -> bool:
@@ -162,6 +157,13 @@ class VendorDoctor(abc.ABC):
         if isinstance(error, CredentialsError | RefusedError | TransientError) or error.status is None:
             return False
         return HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _says_nothing(error: ApiError) -> bool:
+    """Return whether an error tells of throttling or an outage, whatever was asked; 500 may be due to the request."""
+    if error.status is None:
+        return True
+    return isinstance(error, TransientError) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def first_failure(error: ApiError) -> ApiError:

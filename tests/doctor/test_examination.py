@@ -175,7 +175,7 @@ def test_a_fault_of_the_server_says_nothing_about_an_assumption(sandbox: Sandbox
     assert statuses(examination)[STREAM_CHECK] == "ok"
 
 
-@pytest.mark.parametrize("status", [401, 429, 503])
+@pytest.mark.parametrize("status", [401, 429, 503, 522])
 @pytest.mark.parametrize(
     ("vendor", "skip"),
     [("pigment", 1), ("cryptolens", 3), ("openx", 8), ("openx", 26), ("xandr", 9), ("index_exchange", 4)],
