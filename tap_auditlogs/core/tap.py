@@ -113,9 +113,10 @@ class RegistryTap(HookedTap):
         if absent := self.streams.keys() - self.catalog.keys():
             names = ", ".join(sorted(absent))
             self.logger.warning("The catalog has no %s: not read. Run --discover again to select from them.", names)
-        for name in self.streams.keys() - absent:
-            self.mapper.stream_maps_dict = maps if self.streams[name].selected else {}
-            self.mapper.register_raw_streams_from_catalog(Catalog({name: self.catalog[name]}))
+        for name, stream in self.streams.items():
+            if name not in absent:
+                self.mapper.stream_maps_dict = maps if stream.selected else {}
+                self.mapper.register_raw_streams_from_catalog(Catalog({name: self.catalog[name]}))
         self.mapper.stream_maps_dict = maps
 
     @classmethod
