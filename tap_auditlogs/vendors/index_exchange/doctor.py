@@ -300,10 +300,7 @@ class Doctor(Probes):
             relied_on=f"{_AUTH}:DEFAULT_LIFETIME_SECONDS",
             request="Nothing: the doctor is done before",
             confirmed=Reading("cannot be seen", "renews it a minute before"),
-            contradicted=Reading(
-                "-",
-                "renews it when it is refused",
-            ),
+            contradicted=Reading("cannot be seen", "renews it when it is refused"),
             unseen="always",
             probe=never_observable(DONE_BEFORE),
         ),
@@ -313,10 +310,7 @@ class Doctor(Probes):
             relied_on=f"{_AUTH}:ClientCredentialsAuthenticator",
             request="Nothing: a wrong key is never sent",
             confirmed=Reading("cannot be seen", "stops at once and names the key"),
-            contradicted=Reading(
-                "-",
-                "stops with that status in the message",
-            ),
+            contradicted=Reading("cannot be seen", "stops with that status in the message"),
             unseen="always",
             probe=never_observable("a wrong key is never sent"),
         ),
