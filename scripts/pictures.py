@@ -42,15 +42,18 @@ def main() -> None:
         browser.close()
 
 
+def _run(name: str, *arguments: str | Path, given: bytes = b"") -> bytes:
+    command = [BIN / name, *arguments]
+    return subprocess.run(command, check=True, input=given, stdout=subprocess.PIPE).stdout  # noqa: S603 - a command of ours
+
+
 def make_page(folder: Path, vendor: str | None) -> Path:
     """Make the page of one vendor's sandbox, or of all."""
     config, page = folder / "config.json", folder / "page.html"
     with Sandbox(vendors=[vendor] if vendor else None) as sandbox:
         config.write_text(json.dumps(sandbox.config))
-        tap = subprocess.run([BIN / "tap-auditlogs", "--config", config], check=True, stdout=subprocess.PIPE)  # noqa: S603
-    mapped = subprocess.run([BIN / "auditlogs-ocsf"], check=True, input=tap.stdout, stdout=subprocess.PIPE)  # noqa: S603
-    report: list[str | Path] = [BIN / "auditlogs-report", "--from", "-", "--output", page]
-    subprocess.run(report, check=True, input=mapped.stdout)  # noqa: S603
+        records = _run("tap-auditlogs", "--config", config)
+    _run("auditlogs-report", "--from", "-", "--output", page, given=_run("auditlogs-ocsf", given=records))
     return page
 
 

@@ -135,8 +135,9 @@ class OcsfMapper(ReaderCommand, HookedMapper):
 
     @cached_property
     def _vendor_streams(self) -> dict[str, t.Any]:
+        streams: Iterator[t.Any] = (stream for vendor in self.vendors for stream in vendor.streams)
         # The SDK declares a stream's name and schema as attributes of instances only.
-        return {stream.name: stream for vendor in self.vendors for stream in vendor.streams}  # type: ignore[misc]
+        return {stream.name: stream for stream in streams}
 
     @cached_property
     def _nested(self) -> dict[str, list[str]]:

@@ -174,7 +174,7 @@ def grid(points: Sequence[Point], columns: Sequence[str], rows: Sequence[str]) -
     def draw(width: int) -> Drawing:
         chart = alt.Chart(_data([point._asdict() for point in points])).mark_rect()
         ticks = list(columns)[:: max(1, len(columns) * _PIXELS_PER_TICK // (3 * width))]
-        if len(columns[0]) > 5:  # dates are wider than hours  # noqa: PLR2004
+        if len(columns[0]) > 5:  # noqa: PLR2004 - dates are wider than hours
             ticks = _ticks(columns, width)
         longest = max(map(len, rows))
         label_limit = width * 2 // 5

@@ -61,5 +61,6 @@ def test_hours_that_the_clock_repeats_stay_apart(
     assert server.query(f"SELECT file_id FROM {SCHEMA}.index_exchange_files ORDER BY 1") == [  # noqa: S608 - no input
         (file,) for file in FILES
     ]
-    hourly = f"SELECT file_id, sum(impressions) FROM {SCHEMA}.index_exchange_hourly GROUP BY 1 ORDER BY 1"  # noqa: S608
-    assert server.query(hourly) == [(file, 2) for file in FILES]
+    assert server.query(
+        f"SELECT file_id, sum(impressions) FROM {SCHEMA}.index_exchange_hourly GROUP BY 1 ORDER BY 1"  # noqa: S608 - no input
+    ) == [(file, 2) for file in FILES]

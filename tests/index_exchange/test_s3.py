@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
     from auditlogs_sandbox.vendors.index_exchange.api import IndexExchangeSandbox
 
-pytest.importorskip("moto", reason="in the dependency group `stores`")
+moto_server = pytest.importorskip("moto.server", reason="in the dependency group `stores`")
 s3fs = pytest.importorskip("s3fs", reason="in the dependency group `stores`")
 
 Settings: t.TypeAlias = "dict[str, t.Any]"
@@ -26,12 +26,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server_module = pytest.importorskip("moto.server")
-
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up-access-key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up-secret-key")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = server_module.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"

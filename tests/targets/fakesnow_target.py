@@ -16,9 +16,9 @@ from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-import fakesnow  # type: ignore[import-not-found] # in the target's environment, as what follows
-from fakesnow.cursor import FakeSnowflakeCursor  # type: ignore[import-not-found]
-from target_snowflake.target import TargetSnowflake  # type: ignore[import-not-found]
+import fakesnow  # type: ignore[import-not-found] # in the target's environment only
+from fakesnow.cursor import FakeSnowflakeCursor  # type: ignore[import-not-found] # likewise
+from target_snowflake.target import TargetSnowflake  # type: ignore[import-not-found] # likewise
 
 MERGE = re.compile(
     r"merge into (?P<table>.+?) d using \((?P<select>select .+?) from '@~/target-snowflake/(?P<name>[^']+)'"
@@ -62,7 +62,8 @@ def merge(cursor: t.Any, statement: re.Match[str]) -> t.Any:
         rows = lines[start : start + ROWS_AT_ONCE]
         places = ", ".join("(%s, %s)" for _ in rows)
         values = [value for row in rows for value in row]
-        execute(cursor, f"insert into staged select column1, parse_json(column2) from values {places}", values)  # noqa: S608
+        insertion = f"insert into staged select column1, parse_json(column2) from values {places}"  # noqa: S608 - no input
+        execute(cursor, insertion, values)
     select, qualify = statement["select"].replace("$1:", "raw:"), statement["qualify"].replace("SEQ8()", "n")
     execute(cursor, f"create or replace temporary table latest as {select} from staged {qualify}")
     return execute(cursor, f"merge into {statement['table']} d using latest s {statement['rest']}")
