@@ -28,7 +28,7 @@ _PLAIN: Mapping[Kind, str] = {
 _FEW = 0.25
 """Up to this share of distinct cells, a column is parsed as categories."""
 _MOST_KEPT = 50_000
-_MOST_COMBINATIONS = 1 << 11
+_MOST_COMBINATIONS = 1 << 7
 
 _NULL = pl.Series([None], dtype=pl.String)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
