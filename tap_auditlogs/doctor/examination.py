@@ -73,6 +73,7 @@ class Examination:
     findings: list[tuple[Assumption[t.Any], Finding]] = field(default_factory=list)
     estimates: list[Estimate] = field(default_factory=list)
     reached: bool = False
+    _lost: CredentialsError | None = field(default=None, init=False)
 
     @property
     def is_well(self) -> bool:
@@ -106,6 +107,7 @@ class Examination:
             self.checks += self._vendor_checks()
             self.findings += [(it, self._probe(it)) for it in self.doctor.assumptions]
             self.checks += self._estimate()
+            self.checks += self._check_credentials_last()
         else:
             unseen = not_observable("the vendor could not be asked")
             self.findings += [(it, unseen) for it in self.doctor.assumptions]
@@ -222,7 +224,7 @@ class Examination:
         try:
             yield from self.doctor.checks()
         except Exception as error:  # noqa: BLE001 - the assumptions are probed whatever it is
-            failure = _direct(error)
+            failure = self._noted(error)
             yield Check("account", Status.NOT_CHECKED, _kind(failure), detail=str(failure))
 
     def _probe(self, assumption: Assumption[t.Any]) -> Finding:
@@ -231,7 +233,7 @@ class Examination:
         except NotSentError as error:
             return not_observable(str(error))
         except TapError as error:
-            return not_observable(f"the probe was not answered ({_kind(_direct(error))})")
+            return not_observable(f"the probe was not answered ({_kind(self._noted(error))})")
         except Exception as error:  # noqa: BLE001 - the next one is probed whatever it is
             return not_observable(f"the answers are not what the probe expects ({type(error).__name__})")
 
@@ -239,8 +241,21 @@ class Examination:
         try:
             self.estimates += self.doctor.estimates()
         except Exception as error:  # noqa: BLE001 - likewise
-            failure = _direct(error)
+            failure = self._noted(error)
             yield Check("estimate", Status.NOT_CHECKED, _kind(failure), detail=str(failure))
+
+    def _noted(self, error: Exception) -> TapError:
+        """Return the failure; one of the credentials, which were accepted before, becomes a check."""
+        failure = _direct(error)
+        if isinstance(failure, CredentialsError):
+            self._lost = failure
+        return failure
+
+    def _check_credentials_last(self) -> Iterator[Check]:
+        if self._lost is not None:
+            reason = f"accepted at first, and later refused ({_kind(self._lost)})"
+            step = "Check whether they have been revoked or have expired meanwhile, and run the doctor again"
+            yield Check("credentials in use", Status.FAILED, reason, step, str(self._lost))
 
     def _check_requests(self) -> Iterator[Check]:
         log = self.doctor.log

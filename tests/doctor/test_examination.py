@@ -186,6 +186,9 @@ def test_throttling_outages_and_lost_credentials_settle_no_assumption(vendor: st
             sandbox.vendor("pigment", PigmentSandbox).page_size = 10
         sandbox.faults.add(Fault(skip=skip, times=None, status=status))
         examination = examine(sandbox, vendor)
+    lost = {statuses(examination).get(name) for name in ("credentials", "credentials in use")}
+    assert ("failed" in lost) == (status == 401)
+    assert not (status == 401 and examination.is_well)
     without_credentials = {"pigment-15", "openx-16"}
     settled = [
         assumption.id
