@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import socket
 import time
 import typing as t
 from contextlib import suppress
@@ -302,6 +303,18 @@ def test_a_connection_that_is_not_made_in_time_is_told_with_its_own_timeout(
     monkeypatch.setattr(requests.Session, "send", time_out)
     with pytest.raises(ApiError, match="no connection within 10 s"):
         get(make_client(timeout=300, max_wait=1.5), "https://vendor.example")
+    assert waits
+
+
+def test_a_tls_handshake_that_hangs_is_told_as_a_connection_not_made(
+    monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    monkeypatch.setattr("tap_auditlogs.core.http.client._CONNECT_SECONDS", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mute,
+        pytest.raises(ApiError, match=r"no connection within 0\.2 s"),
+    ):
+        get(make_client(timeout=300, max_wait=1.5), f"https://127.0.0.1:{mute.getsockname()[1]}")
     assert waits
 
 

@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError
 
 if t.TYPE_CHECKING:
     import socket
@@ -66,6 +67,13 @@ class _Connection(HTTPConnection):
 
 class _TlsConnection(HTTPSConnection):
     response_class = _Response
+
+    @override
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError as error:  # of the TLS handshake, or of a proxy; urllib3 would call it a read timeout
+            raise ConnectTimeoutError(self, "the connection was not made in time") from error
 
 
 class _Pool(HTTPConnectionPool):
