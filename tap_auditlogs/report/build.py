@@ -46,7 +46,7 @@ def build(database: Database, request: Request, renderer: Renderer) -> str:
         ReportError: The period is empty, or a query fails.
     """
     now = datetime.now(tz=UTC)
-    extents = measure(database)
+    extents = measure(database, now)
     period = _choose_period(extents, request, now)
     scope = Scope(database, period, request.names, {name: extent.first for name, extent in extents.items()})
     sections = list(_sections(scope, extents, renderer))
@@ -76,8 +76,8 @@ def _choose_period(extents: Mapping[str, Extent], request: Request, now: datetim
 
 
 def _end_of_data(extents: Mapping[str, Extent]) -> datetime | None:
-    """Return the full hour after the latest row."""
-    times = [extent.last for extent in extents.values() if extent.last is not None]
+    """Return the full hour after the latest row that does not lie far in the future."""
+    times = [extent.latest for extent in extents.values() if extent.latest is not None]
     if not times:
         return None
     return datetime.fromtimestamp((max(times) // 3600 + 1) * 3600, tz=UTC)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import sqlalchemy as sa
 
 from tap_auditlogs.report import charts, words
 from tap_auditlogs.report.charts import Point
-from tap_auditlogs.report.sql import Epoch
+from tap_auditlogs.report.sql import Epoch, Instant, Moment
 from tap_auditlogs.report.subject import Data, Figure
 
 if t.TYPE_CHECKING:
@@ -21,13 +21,21 @@ if t.TYPE_CHECKING:
     from tap_auditlogs.report.subject import Scope
     from tap_auditlogs.report.tables import Table
 
+# One wrong clock must not move the usual period; a time zone may.
+_MOST_AHEAD: t.Final = timedelta(days=1)
+
 
 class Extent(t.NamedTuple):
-    """How many rows a table has, and the times of the first and the last in seconds since 1970."""
+    """How many rows a table has, and the times of some in seconds since 1970.
+
+    Attributes:
+        latest: The time of the last row that does not lie far in the future.
+    """
 
     rows: int
     first: int | None
     last: int | None
+    latest: int | None
     query: str
 
 
@@ -43,22 +51,24 @@ class Gap(t.NamedTuple):
         return self.end - self.start
 
 
-def measure(database: Database) -> dict[str, Extent]:
+def measure(database: Database, now: datetime) -> dict[str, Extent]:
     """Count the rows of each table."""
-    return {name: _measure(database, table) for name, table in database.tables.items()}
+    return {name: _measure(database, table, now + _MOST_AHEAD) for name, table in database.tables.items()}
 
 
-def _measure(database: Database, table: Table) -> Extent:
+def _measure(database: Database, table: Table, future: datetime) -> Extent:
     columns = [sa.func.count().label("row_count")]
     if table.has_time:
         columns += [
             Epoch(sa.func.min(table.time)).label("first_time"),
             Epoch(sa.func.max(table.time)).label("last_time"),
+            Epoch(sa.func.max(sa.case((Instant(table.time) < Moment(future), table.time)))).label("latest_time"),
         ]
     answer = database.ask(sa.select(*columns).select_from(table.clause))
     row = answer.rows[0]
-    first, last = (row.first_time, row.last_time) if table.has_time else (None, None)
-    return Extent(row.row_count, first, last, answer.query)
+    if not table.has_time:
+        return Extent(row.row_count, None, None, None, answer.query)
+    return Extent(row.row_count, row.first_time, row.last_time, row.latest_time, answer.query)
 
 
 def show_streams(scope: Scope, extents: Mapping[str, Extent]) -> Iterator[Figure]:

@@ -44,7 +44,7 @@ def make_figures(
 ) -> dict[str, Figure]:
     """Return the figures by id, without drawing them."""
     with open_database(sa.make_url(url), known_tables(), None) as database:
-        extents = measure(database)
+        extents = measure(database, datetime.now(tz=UTC))
         period = Period(end.astimezone(UTC) - length, end.astimezone(UTC), ZoneInfo(zone))
         scope = Scope(database, period, Names(are_hidden=anonymous), {name: it.first for name, it in extents.items()})
         figures = [figure for subject in subjects() for figure in subject.show(scope)]

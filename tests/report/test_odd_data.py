@@ -58,6 +58,14 @@ def test_a_period_before_the_first_row_has_its_sentences_and_no_chart(tmp_path: 
     assert page.count("<table>") == 1  # of the streams
 
 
+def test_a_row_far_in_the_future_does_not_move_the_usual_period(tmp_path: Path) -> None:
+    tables = all_tables(days=40)
+    tables["audit_events"] += [{**tables["audit_events"][-1], "event_uid": "?", "event_time": "2099-05-17T00:00:00Z"}]
+    page = make_page(tmp_path, "--from", as_duckdb(tmp_path, tables))
+    assert f"<title>Audit logs: {END - timedelta(days=30):%Y-%m-%d} to {END:%Y-%m-%d}</title>" in page
+    assert "2099-05-17" in page  # in the table of streams
+
+
 @pytest.mark.parametrize("name", ["event_time", "vendor", "actor_id", "action", "source_ip", "outcome", None])
 def test_nulls_beside_values(name: str | None, tmp_path: Path) -> None:
     tables = all_tables(days=40)
