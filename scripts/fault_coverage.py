@@ -27,8 +27,8 @@ case that cannot happen to that vendor, for the reason below;
 """
 
 
-def covered() -> Covered:
-    """Find which tests cover which case of which vendor."""
+def covered(*, usual: bool = False) -> Covered:
+    """Find which tests cover which case of which vendor; if `usual`, without those of the exhaustive run."""
     found: Covered = {}
     for file in sorted(TESTS.rglob("test_*.py")):
         name = ".".join(("tests", *file.relative_to(TESTS).with_suffix("").parts))
@@ -38,6 +38,8 @@ def covered() -> Covered:
             continue
         for test, function in vars(module).items():
             if test.startswith("test_") and getattr(function, "__module__", "") == name:
+                if usual and any(mark.name == "exhaustive" for mark in getattr(function, "pytestmark", [])):
+                    continue
                 for place in _marked(function):
                     found.setdefault(place, []).append(f"{file.relative_to(TESTS)}::{test}")
     return found

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0]
         fixtures = set(getattr(item, "fixturenames", ()))
         runs_tap = "tap_runner" in fixtures or ("sandbox" in fixtures and folder != "sandbox")
-        if runs_tap or folder in SLOW_FOLDERS:
+        if runs_tap or folder in SLOW_FOLDERS or item.get_closest_marker("exhaustive"):
             item.add_marker(pytest.mark.slow)
 
 

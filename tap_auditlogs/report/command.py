@@ -92,7 +92,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
 ) -> None:
     """Make one HTML page that shows the loaded audit logs."""
     try:
-        with Renderer(VERSION) as renderer, _open(place, schema) as database:
+        with _open(place, schema) as database, Renderer(VERSION) as renderer:
             request = Request(
                 since=_in_zone(since, time_zone),
                 until=_in_zone(until, time_zone),

@@ -21,7 +21,7 @@ def draw_svg(spec: dict[str, t.Any], version: str) -> str:
 
 
 class Renderer:
-    """The drawing process; it starts at once, since it takes longest to load its JavaScript engine."""
+    """The drawing process; it starts before the first chart, since its JavaScript engine takes longest to load."""
 
     def __init__(self, version: str) -> None:
         self._version = version

@@ -17,6 +17,7 @@ import pytest
 
 from auditlogs_sandbox.faults import Fault
 from auditlogs_sandbox.server import Sandbox
+from tests.support.marks import first_of
 from tests.support.states import entry_of
 from tests.support.tap_process import TapRunner, environment, last_state, messages
 from tests.support.tap_runs import sync
@@ -110,7 +111,7 @@ def test_a_complete_run_ends_with_0_and_a_last_state(sandbox: Sandbox, tap_runne
 
 @pytest.mark.case("I1", "pigment", "cryptolens")
 @pytest.mark.parametrize("signum", ENDED_BY)
-@pytest.mark.parametrize("moment", range(6))
+@pytest.mark.parametrize("moment", first_of(range(6)))
 def test_a_signal_at_any_moment_leaves_whole_lines_and_a_true_state(
     sandbox: Sandbox, tap_runner: TapRunner, signum: signal.Signals, moment: int
 ) -> None:

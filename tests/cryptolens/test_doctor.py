@@ -89,6 +89,7 @@ def test_all_assumptions_as_documented(sandbox: Sandbox) -> None:
     assert {statuses(examination)[f"stream {name}"] for name in STREAMS} == {"ok"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("assumption_id", "turn", "messages"), SWITCHES)
 def test_a_contradicted_assumption_is_told_and_nothing_is_lost(
     sandbox: Sandbox, cryptolens: CryptolensSandbox, assumption_id: str, turn: Turn, messages: dict[str, str]

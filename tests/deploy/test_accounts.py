@@ -158,7 +158,7 @@ def alone(
     return {account: f"{account}_alone" for account in sandboxes}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nothing_is_overwritten_and_nothing_mixed(
     server: PostgresServer, sandboxes: dict[str, Sandbox], alone: dict[str, str]
 ) -> None:
@@ -180,7 +180,7 @@ def test_nothing_is_overwritten_and_nothing_mixed(
         assert ids[0] > ids[1]  # one has new rows
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_audit_events_has_every_event_of_both_accounts_once(server: PostgresServer, alone: dict[str, str]) -> None:
     expected: Counter[str] = Counter()
     for account, schema in alone.items():
@@ -190,7 +190,7 @@ def test_audit_events_has_every_event_of_both_accounts_once(server: PostgresServ
     assert expected.total() > 100
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_each_account_has_its_own_state(project: MeltanoProject, second_runs: SecondRuns) -> None:
     new, emea, apac = second_runs
     assert emea[COUNTED] == new > 0

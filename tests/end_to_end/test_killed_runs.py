@@ -7,7 +7,7 @@ from tests.end_to_end.killed_runs import VICTIMS, draw_plans, kill_runs
 RUNS = 12
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 def test_nothing_is_lost_when_parts_of_the_pipeline_are_killed() -> None:
     figures = kill_runs(RUNS, seed=3, echo=print)

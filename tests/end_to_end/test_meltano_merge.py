@@ -111,6 +111,7 @@ def test_any_chain_of_merged_states_is_loaded_as_the_newest(history: History, da
     assert history.loaded(merged(*chain)) == history.loaded(chain[-1])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(3))
 def test_a_run_from_a_merged_state_gives_the_records_of_one_from_the_newer(history: History, seed: int) -> None:
     rng = Random(seed)  # noqa: S311 - it chooses states

@@ -31,7 +31,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nothing_is_missing_after_merged_states(tmp_path: Path) -> None:
     with Sandbox(seed=5, size=40) as sandbox, postgres_server() as server:
         config = {**sandbox.config, "max_retry_wait_seconds": 0}

@@ -41,6 +41,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("runs", [[HOURS], [HOURS[:1], HOURS[1:]]], ids=["in-one-run", "in-two-runs"])
 def test_hours_that_the_clock_repeats_stay_apart(
     sandbox: Sandbox, server: PostgresServer, tmp_path: Path, runs: list[tuple[HourKey, ...]]

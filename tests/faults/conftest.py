@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import typing as t
+import zlib
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,26 @@ if t.TYPE_CHECKING:
 
     from auditlogs_sandbox.vendor import VendorSandbox
     from tests.support.tap_runs import Clock
+
+FOLDER: t.Final = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave each test of several vendors to one of them; the others are for the exhaustive run."""
+    alike: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.path.parent == FOLDER and (vendor := _vendor(item)):
+            alike.setdefault(item.nodeid.replace(vendor, ""), []).append(item)
+    for name, group in alike.items():
+        turn = zlib.crc32(name.encode()) % len(group)
+        for item in [*group[:turn], *group[turn + 1 :]]:
+            item.add_marker(pytest.mark.exhaustive)
+
+
+def _vendor(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("vendor") if callspec else None
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def test_i1_a_signal_at_any_moment_ends_a_run_with_a_true_state(
     check_resumed(sandbox, stdout)
 
 
+@pytest.mark.exhaustive
 def test_signals_at_random_moments_of_either_command() -> None:
     assert [trial for trial in run_trials(8, seed=1) if trial.objections] == []
 

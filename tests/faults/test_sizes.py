@@ -51,6 +51,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is measure
 
 
 @on_linux
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "stream", "few"),
     [
@@ -80,6 +81,7 @@ def test_of_objects_that_have_not_changed_little_is_kept(tmp_path: Path, name: s
     assert large - small < 10, f"{small:.0f} MiB, then {large:.0f} MiB"
 
 
+@pytest.mark.exhaustive
 @on_linux
 @case("F10", "index_exchange")
 @pytest.mark.parametrize(
@@ -131,9 +133,9 @@ def write_large(path: Path, account: IndexExchangeSandbox, made: str) -> Generat
     [
         ("line", None, FILE_LIMIT_MIB),
         ("line", WITHOUT_BULK, 200),
-        ("rows", None, FILE_LIMIT_MIB),
-        ("cells", None, FILE_LIMIT_MIB),
-        ("cells", WITHOUT_BULK, 300),
+        pytest.param("rows", None, FILE_LIMIT_MIB, marks=pytest.mark.exhaustive),
+        pytest.param("cells", None, FILE_LIMIT_MIB, marks=pytest.mark.exhaustive),
+        pytest.param("cells", WITHOUT_BULK, 300, marks=pytest.mark.exhaustive),
     ],
     ids=["line-bulk", "line-ordinary", "rows-bulk", "cells-bulk", "cells-ordinary"],
 )

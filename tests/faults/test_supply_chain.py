@@ -17,6 +17,7 @@ from tests.faults.subjects import SUBJECTS
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.exhaustive
 @case("J18", *SUBJECTS)
 @pytest.mark.parametrize(
     ("part", "check"), [("lint", "bandit"), ("lint", "detect-secrets-hook"), ("audit", ".ci/audit")]

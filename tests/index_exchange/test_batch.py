@@ -137,6 +137,7 @@ def test_all_files_have_one_schema_and_all_readers_see_the_same_rows(
     ]
 
 
+@pytest.mark.exhaustive
 def test_target_postgres_loads_parquet_as_records(
     vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ def test_all_assumptions_as_documented(sandbox: Sandbox) -> None:
     assert {found[f"generation of {name}"] for name in ("impressions", "bids")} == {"ok"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("assumption_id", "turn", "message"), SWITCHES)
 def test_a_contradicted_assumption_is_told_and_nothing_is_lost(
     sandbox: Sandbox, vendor: IndexExchangeSandbox, assumption_id: str, turn: Turn, message: str | None

@@ -665,6 +665,7 @@ def test_a_trial_reads_the_beginning_of_a_file_only(
     assert vendor.hours
 
 
+@pytest.mark.exhaustive
 def test_a_signal_in_the_middle_of_a_large_file_ends_the_run_with_whole_lines(
     tap_runner: TapRunner, vendor: IndexExchangeSandbox, config: Settings, tmp_path: Path
 ) -> None:

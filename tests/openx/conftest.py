@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox(clock: Clock) -> Iterator[Sandbox]:
-    with Sandbox(seed=5, vendors=["openx"], size=1800, clock=clock) as running:
+    with Sandbox(seed=5, vendors=["openx"], size=900, clock=clock) as running:
         yield running
 
 

@@ -103,6 +103,7 @@ def test_all_assumptions_as_documented(sandbox: Sandbox) -> None:
     assert {statuses(examination)[name] for name in (f"stream {STREAM}", "object types")} == {"ok"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("assumption_id", "turn"), SWITCHES)
 def test_a_contradicted_assumption_is_told_and_nothing_is_lost(
     sandbox: Sandbox, openx: OpenxSandbox, assumption_id: str, turn: Turn

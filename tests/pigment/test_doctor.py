@@ -96,6 +96,7 @@ def test_all_assumptions_as_documented(sandbox: Sandbox) -> None:
     assert statuses(examination)[f"stream {STREAM}"] == "ok"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("assumption_id", "turn", "message"), SWITCHES)
 def test_a_contradicted_assumption_is_told_and_nothing_is_lost(
     sandbox: Sandbox,

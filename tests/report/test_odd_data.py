@@ -66,6 +66,7 @@ def test_a_row_far_in_the_future_does_not_move_the_usual_period(tmp_path: Path) 
     assert "2099-05-17" in page  # in the table of streams
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["event_time", "vendor", "actor_id", "action", "source_ip", "outcome", None])
 def test_nulls_beside_values(name: str | None, tmp_path: Path) -> None:
     tables = all_tables(days=40)
@@ -100,6 +101,7 @@ def optional_columns() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("table", "name"), optional_columns())
 def test_a_deselected_column_takes_no_other_figures_than_its_own(table: str, name: str, tmp_path: Path) -> None:
     tables = all_tables(days=2)

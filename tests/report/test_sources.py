@@ -66,6 +66,7 @@ def message(row: Row, stream: str = "cryptolens_web_api_log") -> str:
     return json.dumps({"type": "RECORD", "stream": stream, "record": row}) + "\n"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("load", [as_jsonl, as_parquet_twice, as_sqlite, as_text_in_sqlite, as_duckdb, as_messages])
 def test_every_source_gives_the_same_figures(load: Callable[[Path], tuple[str, str]], tmp_path: Path) -> None:
     place, extra = load(tmp_path)

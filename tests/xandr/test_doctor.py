@@ -132,6 +132,7 @@ def test_all_assumptions_as_documented(sandbox: Sandbox) -> None:
     assert {found[name] for name in (f"stream {LOG}", f"stream {DETAIL}", "user", "password", "services")} == {"ok"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("assumption_id", "turn", "message"), SWITCHES)
 def test_a_contradicted_assumption_is_told_and_nothing_is_lost(
     sandbox: Sandbox, xandr: XandrSandbox, assumption_id: str, turn: Turn, message: str | None
