@@ -71,12 +71,9 @@ class AuditStream(PagedStream, abc.ABC):
         if self.account is not None:
             vars(self)["schema"] = _with_account(self.schema)  # in place of the property or the class's attribute
         super().__init__(tap)
-        self._name_account_in_key()
-        self.failure: TapError | None = None
-
-    def _name_account_in_key(self) -> None:
-        if self.account is not None and ACCOUNT not in self.primary_keys:
+        if self.account is not None:
             self.primary_keys = (ACCOUNT, *self.primary_keys)
+        self.failure: TapError | None = None
 
     # What the operator asked for
 
@@ -121,20 +118,22 @@ class AuditStream(PagedStream, abc.ABC):
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
         # A catalog that asks for FULL_TABLE would make targets delete what the vendor no longer keeps.
+        keys = self.primary_keys
         super().apply_catalog(catalog)
+        self.primary_keys = keys  # a catalog may have none, or be older than the setting `account`
         if (entry := catalog.get_stream(self.name)) is None:
             self.selected = False
         else:
             self._complete(entry)
-        self._name_account_in_key()  # a catalog may be older than the setting
         self.replication_key = self._bookmarked_key
         self.forced_replication_method = None
 
     def _complete(self, entry: CatalogEntry) -> None:
-        """Add what a catalog from before this version, or before a setting, lacks: records have it."""
+        """Set the key, and add what a catalog from before this version, or before a setting, lacks."""
         properties = {**self.schema["properties"], **entry.schema.to_dict().get("properties", {})}
         entry.schema = Schema.from_dict({**self.schema, "properties": properties})
         entry.stream = self.name  # the SDK's messages have no other
+        entry.key_properties = list(self.primary_keys)  # SCHEMA messages have those of the entry
 
     @override
     def get_record_counter(

@@ -61,6 +61,19 @@ def test_a_catalog_may_be_older_than_the_setting_account(sandbox: Sandbox) -> No
     assert all("account" in schema["properties"] for schema in run.schemas("pigment_audit_events"))
 
 
+@pytest.mark.parametrize("account", [None, "north"])
+@pytest.mark.parametrize("keys", [None, [], ["event_type"], ["event_id"], ["account", "event_id"]])
+def test_a_catalog_does_not_change_the_key(sandbox: Sandbox, account: str | None, keys: list[str] | None) -> None:
+    catalog = catalog_of(sandbox)
+    for stream in catalog["streams"]:
+        stream["key_properties"] = keys
+    run = sync({"pigment": {**sandbox.config["pigment"], "account": account}}, None, catalog)
+    assert run.exit_code == 0, run.log
+    wanted = ["event_id"] if account is None else ["account", "event_id"]
+    assert [m["key_properties"] for m in run.messages if m["type"] == "SCHEMA"] == [wanted]
+    assert all(record.get(name) for record in run.records("pigment_audit_events") for name in wanted)
+
+
 def test_a_type_that_the_catalog_gives_is_kept(sandbox: Sandbox) -> None:
     catalog = catalog_of(sandbox)
     for stream in catalog["streams"]:
