@@ -515,6 +515,19 @@ def test_unlisted_hours_and_a_quiet_vendor_are_told(
     assert "pauses after" in second.log
 
 
+def test_hours_from_an_end_date_on_count_as_unread(
+    vendor: IndexExchangeSandbox, config: Settings, hour: datetime, clock: Clock
+) -> None:
+    vendor.publish(HourKey(hour), 1)
+    first = sync(config)
+    clock.shift += timedelta(days=10)
+    back_fill = sync({**config, "end_date": text(hour)}, first.state)
+    assert back_fill.state == first.state
+    later = sync({**config, "end_date": text(hour + timedelta(days=1))}, back_fill.state)
+    clock.shift += timedelta(days=6)
+    assert f"read up to {hour + timedelta(days=1):%Y-%m-%d}: those of hours until" in sync(config, later.state).log
+
+
 def test_an_hour_is_missed_only_when_it_is_wanted_and_later_than_documented(
     vendor: IndexExchangeSandbox, config: Settings, hour: datetime, clock: Clock
 ) -> None:

@@ -117,7 +117,7 @@ class FilesStream(AuditStream):
             with closing(Bar("files", total=len(tasks), unit=" files")) as bar:
                 outcomes = bar.counted(file_pass.outcomes(tasks))
                 yield from self._pages(outcomes, failures, manifest)
-            self.bookmark.advance(None, **{_LISTED_ON: self._client.server_time().date().isoformat()})
+            self.bookmark.advance(None, **{_LISTED_ON: self._read_up_to()})
             self._save(manifest)
         _raise_if_any(failures)
 
@@ -216,6 +216,12 @@ class FilesStream(AuditStream):
         self.bookmark.advance(None, **{_MANIFEST: manifest.dump()})
         self.checkpoint()
 
+    def _read_up_to(self) -> str:
+        """Return the date up to which the files have been read: hours from `end_date` on may expire unread."""
+        now = self._client.server_time()
+        day = (now if self.end_date is None else min(now, self.end_date)).date().isoformat()
+        return max(day, self.bookmark.note(_LISTED_ON) or "")
+
     def _warn_of_lost_hours(self) -> None:
         listed_on = self.bookmark.note(_LISTED_ON)
         if listed_on is None:
@@ -223,7 +229,7 @@ class FilesStream(AuditStream):
         away = self._client.server_time().date() - date.fromisoformat(listed_on)
         if away >= RETENTION:  # of the day only the date is known
             self.logger.warning(
-                "Index Exchange keeps files for %d days and was last asked on %s: those of hours until %s may be lost.",
+                "Index Exchange keeps files for %d days and they were read up to %s: those of hours until %s may be lost.",
                 RETENTION.days,
                 listed_on,
                 (self._client.server_time() - RETENTION).date(),
