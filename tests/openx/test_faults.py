@@ -245,6 +245,19 @@ def test_a_type_all_of_whose_objects_are_refused_failed_and_the_others_complete(
     assert keys(again.records(STREAM)) == true_keys(openx, "order")
 
 
+def test_the_only_configured_object_refused_between_full_scans_fails_its_type(
+    sandbox: Sandbox, openx: OpenxSandbox
+) -> None:
+    only = ids(openx, "order")[0]
+    settings = config(sandbox, object_types=ORDERS, object_ids={"order": [only]})
+    first = sync(settings)
+    assert first.exit_code == 0
+    openx.audit_trail.unreadable.add(("order", only))
+    run = sync(settings, first.state)
+    assert run.exit_code == 1
+    assert "every object of order was refused" in run.log
+
+
 @pytest.mark.parametrize("status", [400, 404])
 def test_types_that_the_instance_does_not_know_are_skipped_with_one_warning(
     sandbox: Sandbox, openx: OpenxSandbox, status: t.Literal[400, 404]

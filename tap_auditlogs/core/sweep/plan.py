@@ -163,10 +163,9 @@ class Sweep:
         """Whether any change can be wanted: a back-fill may end before the sweep would start."""
         return self.since is None or self.end is None or self.since < self.end
 
-    @property
-    def is_refused(self) -> bool:
-        """Whether no object could be read. One alone, outside a full scan, says nothing about its type."""
-        return self.refused + self.unknown > (0 if self.full else 1) and self.read == 0
+    def is_refused(self, *, asks_all: bool) -> bool:
+        """Return whether no object could be read. One alone, of several, says nothing about its type."""
+        return self.refused + self.unknown > (0 if self.full or asks_all else 1) and self.read == 0
 
     @property
     def is_unknown(self) -> bool:

@@ -193,13 +193,14 @@ class TypeSweep:
         self._parent.checkpoint()
 
     def _complete(self, sweeps: Sequence[StreamSweep]) -> None:
+        asks_all = bool(self._parent.configured_ids(self._object_type))
         for each in sweeps:
             if each.failure is not None:
                 continue
             if each.first_failure is not None:
                 each.give_up()
                 self._skipped_types.fail_objects(each.stream, self._object_type, each.failed_ids, each.first_failure)
-            elif each.sweep.is_refused:
+            elif each.sweep.is_refused(asks_all=asks_all):
                 each.give_up()
                 self._skipped_types.refuse(each.stream, self._object_type)
             else:
