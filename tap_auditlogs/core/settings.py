@@ -32,7 +32,7 @@ HTTP_SETTINGS = (
     ),
     th.Property(
         "request_timeout_seconds",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(exclusive_minimum=0, maximum=86_400),
         default=300,
         title="Request timeout in seconds",
         description="An API response must be complete within this time; connecting may take 10 seconds.",

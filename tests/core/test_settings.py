@@ -51,6 +51,20 @@ def test_valid_settings_have_no_fault() -> None:
         (pigment(lookback_hours=SECRET), "pigment.lookback_hours: must be of type number"),
         (pigment(lookback_hours=-1), "pigment.lookback_hours: must be at least 0"),
         ({**VALID, "request_timeout_seconds": 0}, "request_timeout_seconds: must be greater than 0"),
+        ({**VALID, "request_timeout_seconds": 1e10}, "request_timeout_seconds: must be at most 86400"),
+        (
+            {"openx": {"lookback_days": 1e10, "full_scan_every_days": 1e10}},
+            "openx.full_scan_every_days: must be at most 36500",
+        ),
+        ({"openx": {"lookback_days": 1e10}}, "openx.lookback_days: must be at most 36500"),
+        (
+            {"xandr": {"username": "u", "password": SECRET, "lookback_hours": 1e10}},
+            "xandr.lookback_hours: must be at most 876000",
+        ),
+        (
+            {"cryptolens": {"access_token": SECRET, "settle_seconds": 10**400}},
+            "cryptolens.settle_seconds: must be at most 2592000",
+        ),
         ({**VALID, "max_retry_wait_seconds": 1.5}, "max_retry_wait_seconds: must be of type integer"),
         ({**VALID, "max_retry_wait_seconds": -1}, "max_retry_wait_seconds: must be at least 0"),
         ({**VALID, "start_date": 20260101}, "start_date: must be of type string"),

@@ -30,7 +30,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "settle_seconds",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=30 * 86_400),  # as long as the vendor keeps rows of two of the logs
         default=300,
         title="Settle time in seconds",
         description="Rows younger than this are left for the next run: a row with a lower id may still be on its way.",

@@ -8,7 +8,7 @@ import typing as t
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.settings import url_setting
-from tap_auditlogs.core.sweep.settings import FULL_SCAN_SETTING
+from tap_auditlogs.core.sweep.settings import FULL_SCAN_SETTING, MOST_DAYS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +164,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "lookback_days",  # openx-26
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=MOST_DAYS),
         default=1,
         title="Look-back in days",
         description="How far successive runs overlap. The vendor filters by day.",

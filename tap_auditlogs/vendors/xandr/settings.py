@@ -7,7 +7,7 @@ import typing as t
 from singer_sdk import typing as th
 
 from tap_auditlogs.core.settings import url_setting
-from tap_auditlogs.core.sweep.settings import FULL_SCAN_SETTING
+from tap_auditlogs.core.sweep.settings import FULL_SCAN_SETTING, MOST_DAYS
 from tap_auditlogs.vendors.xandr.services import BLOCKED_SERVICES, DEFAULT_SERVICES
 
 if t.TYPE_CHECKING:
@@ -59,7 +59,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "lookback_hours",  # xandr-21
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=24 * MOST_DAYS),
         default=1,
         title="Look-back in hours",
         description="How far successive runs overlap: a change may be logged this much late.",
