@@ -525,7 +525,7 @@ def test_hours_from_an_end_date_on_count_as_unread(
     assert back_fill.state == first.state
     later = sync({**config, "end_date": text(hour + timedelta(days=1))}, back_fill.state)
     clock.shift += timedelta(days=6)
-    assert f"read up to {hour + timedelta(days=1):%Y-%m-%d}: those of hours until" in sync(config, later.state).log
+    assert f"read up to {hour + timedelta(days=1):%Y-%m-%d}: those of hours to" in sync(config, later.state).log
 
 
 def test_an_hour_is_missed_only_when_it_is_wanted_and_later_than_documented(

@@ -229,7 +229,7 @@ class FilesStream(AuditStream):
         away = self._client.server_time().date() - date.fromisoformat(listed_on)
         if away >= RETENTION:  # of the day only the date is known
             self.logger.warning(
-                "Index Exchange keeps files for %d days and they were read up to %s: those of hours until %s may be lost.",
+                "Index Exchange keeps files for %d days and they were read up to %s: those of hours to %s may be lost.",
                 RETENTION.days,
                 listed_on,
                 (self._client.server_time() - RETENTION).date(),
