@@ -13,6 +13,9 @@ import threading
 import time
 import typing as t
 
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
 STALL_SECONDS = 10.0
 """A target that takes nothing for this long will not take the last STATE either."""
 
@@ -35,10 +38,14 @@ class Interrupts:
 
     Attributes:
         output: What to finish before the process ends.
+        scratch: Folders to remove before the process ends.
     """
 
     output: Output | None = None
     _farewell = "The run was ended by %s. The next run continues from the last STATE."
+
+    def __init__(self) -> None:
+        self.scratch: set[Path] = set()
 
     def install(self, farewell: str = _farewell) -> None:
         """Take over both signals; called by the commands before they import anything that takes time.
@@ -56,6 +63,7 @@ class Interrupts:
         signum = signal.sigwait(_SIGNALS)
         try:
             self._end_by(signal.Signals(signum).name)
+            self._remove_scratch()
         finally:
             os._exit(128 + signum)
 
@@ -68,6 +76,12 @@ class Interrupts:
                 name,
                 STALL_SECONDS,
             )
+
+    def _remove_scratch(self) -> None:
+        import shutil  # noqa: PLC0415 - would delay `install`, until which Python prints a traceback on SIGINT
+
+        for folder in tuple(self.scratch):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _finish(output: Output) -> bool:

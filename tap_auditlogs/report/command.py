@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 import typing as t
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 import sqlalchemy as sa
 
+from tap_auditlogs.core.scratch import ScratchFolder
 from tap_auditlogs.report.anonymity import Names
 from tap_auditlogs.report.build import Request, build
 from tap_auditlogs.report.catalog import known_keys, known_tables
@@ -132,8 +132,8 @@ def _open(place: str, schema: str | None) -> Iterator[Database]:
         with open_files(find_files(place, known), place, known, known_keys()) as database:
             yield database
         return
-    with tempfile.TemporaryDirectory(prefix="auditlogs-report-") as folder:
-        files = spool(sys.stdin.buffer, known, Path(folder))
+    with ScratchFolder("auditlogs-report-") as scratch:
+        files = spool(sys.stdin.buffer, known, scratch.path)
         with open_files(files, "Singer messages", known, known_keys()) as database:
             yield database
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from tap_auditlogs.core.rows import ACCOUNT
+from tap_auditlogs.core.scratch import ScratchFolder
 from tap_auditlogs.report.database import connect
 from tap_auditlogs.report.errors import ReportError
 
@@ -69,8 +69,8 @@ def open_files(
     keys: Mapping[str, Sequence[str]],
 ) -> Iterator[Database]:
     """Load the columns that the report uses, each record once, by its key; the last one in the files counts."""
-    with tempfile.TemporaryDirectory(prefix="auditlogs-report-") as folder:
-        engine = sa.create_engine(f"duckdb:///{folder}/report.duckdb", poolclass=sa.NullPool)
+    with ScratchFolder("auditlogs-report-") as scratch:
+        engine = sa.create_engine(f"duckdb:///{scratch.path}/report.duckdb", poolclass=sa.NullPool)
         with engine.connect() as connection:
             connection.exec_driver_sql("SET TimeZone = 'UTC'")
             for stream, paths in files.items():

@@ -63,6 +63,15 @@ def test_nothing_is_left_in_the_temporary_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_csv_that_cannot_be_written_whole_is_not_left_in_the_temporary_folder(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(TapError, match="more than max_chunk_megabytes allows"):
+        load({**config, "max_chunk_megabytes": 0.00001}, [schema("a"), record("a", id="x" * 100)])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_import_ends_the_run_with_what_pigment_says_and_keeps_the_csv(
     config: Config, imports: ImportApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsysbinary: pytest.CaptureFixture[bytes],
@@ -107,6 +116,26 @@ def test_refusals_say_what_to_do(config: Config, imports: ImportApi, change: Con
     configuration = {**config, **change}["import_configurations"]["a"]
     assert f"import of `a` into configuration {configuration}" in str(caught.value)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "answer"), [(400, "(HTTP 400"), (404, "(HTTP 404")])
+def test_a_refused_status_request_does_not_blame_what_pigment_has_accepted(
+    config: Config, sandbox: Sandbox, status: int, answer: str
+) -> None:
+    sandbox.faults.add(Fault("pigment", "/status", times=None, status=status))
+    with pytest.raises(TapError) as caught:
+        load(config, MESSAGES)
+    assert f"status of the import of `a` into configuration {config['import_configurations']['a']}" in str(caught.value)
+    assert answer in str(caught.value)
+    assert "import_configurations" not in str(caught.value)
+    assert "max_chunk_megabytes" not in str(caught.value)
+
+
+def test_the_message_of_an_import_that_was_tried_too_long_reads_well(config: Config, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("pigment", "push/csv", times=None, status=503))
+    with pytest.raises(TapError) as caught:
+        load({**config, "max_retry_wait_seconds": 0}, MESSAGES)
+    assert "max_retry_wait_seconds allows longer waits. The CSV is kept in " in str(caught.value)
 
 
 @pytest.mark.parametrize(("status", "told"), [(413, "lower max_chunk_megabytes"), (400, "max_chunk_megabytes")])

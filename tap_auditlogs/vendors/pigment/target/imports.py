@@ -15,7 +15,7 @@ from tap_auditlogs.core.http import BearerAuthenticator, HttpClient, Throttle
 from tap_auditlogs.vendors.pigment.client import REQUESTS_PER_WINDOW, WINDOW_SECONDS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tap_auditlogs.core.http import HttpOptions
     from tap_auditlogs.vendors.pigment.target.csv_file import Chunk
@@ -31,12 +31,15 @@ _LONGEST_POLL_SECONDS = 30.0
 _MOST_DETAILS = 5
 _DETAIL_CHARACTERS = 300
 
-_ADVICE = {
-    HTTPStatus.BAD_REQUEST: "Pigment refuses the CSV or its size: compare its columns with the import configuration, "
-    "or lower max_chunk_megabytes",
+_KEY_ADVICE = {
     HTTPStatus.UNAUTHORIZED: "Check api_key: an API key of the kind `Import` that has not expired",
     HTTPStatus.FORBIDDEN: "Check that api_key is of the kind `Import`, not `Audit logs`, that its owner may run this "
     "import, and the key's IP allow list",
+}
+_PUSH_ADVICE = {
+    **_KEY_ADVICE,
+    HTTPStatus.BAD_REQUEST: "Pigment refuses the CSV or its size: compare its columns with the import configuration, "
+    "or lower max_chunk_megabytes",
     HTTPStatus.NOT_FOUND: "Pigment does not know this import configuration: check import_configurations",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The chunk is too large for Pigment: lower max_chunk_megabytes",
 }
@@ -89,7 +92,7 @@ class ImportClient:
             data=body,
         )
         what = _describe(stream, configuration)
-        answer = self._ask(request, what)
+        answer = self._ask(request, what, _PUSH_ADVICE)
         import_id = answer.get("importId")
         if not isinstance(import_id, str) or not import_id:
             raise ProtocolError("the answer has no importId", where=f"pigment: {what}")
@@ -106,7 +109,7 @@ class ImportClient:
         url = f"{self._base}/{quote(import_id, safe='')}/status"
         pause = _FIRST_POLL_SECONDS
         while True:
-            answer = self._ask(requests.Request("GET", url), what)
+            answer = self._ask(requests.Request("GET", url), what, _KEY_ADVICE)
             match answer.get("importStatus"):
                 case "Completed":
                     return
@@ -120,11 +123,11 @@ class ImportClient:
                     msg = f"the importStatus {other!r:.40} is not known"
                     raise ProtocolError(msg, where=f"pigment: {what}")
 
-    def _ask(self, request: requests.Request, what: str) -> dict[str, t.Any]:
+    def _ask(self, request: requests.Request, what: str, advices: Mapping[HTTPStatus, str]) -> dict[str, t.Any]:
         try:
             answer = self._http.send(request, what=what).json()
         except ApiError as error:
-            advice = _ADVICE.get(HTTPStatus(error.status)) if error.status in set(HTTPStatus) else None
+            advice = advices.get(HTTPStatus(error.status)) if error.status in set(HTTPStatus) else None
             if advice is None:
                 raise
             problem = "the request was not accepted"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import typing as t
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +10,7 @@ from urllib.parse import quote
 
 from tap_auditlogs.core.errors import TapError
 from tap_auditlogs.core.progress import Bar
+from tap_auditlogs.core.scratch import ScratchFolder
 from tap_auditlogs.vendors.pigment.target.csv_file import CsvFile
 
 if t.TYPE_CHECKING:
@@ -48,27 +47,34 @@ class StreamLoad:
             TapError: If that fails; then the CSV is kept, and the message says where.
         """
         if folder := self._config.get("csv_folder"):
-            self._write_and_import(Path(folder), client)
+            self._import(self._write(Path(folder)), client)
             return
-        scratch = Path(tempfile.mkdtemp(prefix="target-pigment-"))
-        self._write_and_import(scratch, client)
-        shutil.rmtree(scratch)
+        with ScratchFolder("target-pigment-") as scratch:
+            csv_file = self._write(scratch.path)
+            try:
+                self._import(csv_file, client)
+            except TapError:
+                scratch.keep()
+                raise
 
-    def _write_and_import(self, folder: Path, client: ImportClient | None) -> None:
+    def _write(self, folder: Path) -> CsvFile:
         max_chunk_bytes = int(self._config["max_chunk_megabytes"] * _MEGABYTE)
         csv_file = CsvFile(folder / f"{quote(self.stream, safe=' ')}.csv", max_chunk_bytes=max_chunk_bytes)
         csv_file.write(self.spool, self.spool.columns.in_order(self._config["column_order"], self.schema))
         logger.info("Stream `%s`: %d rows, %d bytes of CSV.", self.stream, self.spool.rows, csv_file.size)
         self.spool.close()
-        if client is not None and self._configuration is not None:
-            try:
-                self._import(csv_file, client)
-            except TapError as error:
-                msg = f"{error}. The CSV is kept in {csv_file.path}."
-                raise TapError(msg) from error
+        return csv_file
 
-    def _import(self, csv_file: CsvFile, client: ImportClient) -> None:
-        configuration = t.cast("str", self._configuration)
+    def _import(self, csv_file: CsvFile, client: ImportClient | None) -> None:
+        if client is None or self._configuration is None:
+            return
+        try:
+            self._send(csv_file, client, self._configuration)
+        except TapError as error:
+            msg = f"{str(error).rstrip('.')}. The CSV is kept in {csv_file.path}."
+            raise TapError(msg) from error
+
+    def _send(self, csv_file: CsvFile, client: ImportClient, configuration: str) -> None:
         with closing(Bar(self.stream, total=csv_file.size)) as bar:
             for number, chunk in enumerate(csv_file.chunks(bar.advance_to), 1):
                 import_id = client.push(self.stream, configuration, chunk)
