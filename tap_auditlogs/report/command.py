@@ -132,6 +132,8 @@ def _open(place: str, schema: str | None) -> Iterator[Database]:
         with open_files(find_files(place, known), place, known, known_keys()) as database:
             yield database
         return
+    if sys.stdin is None:
+        raise ReportError("Standard input is closed: pipe Singer messages into auditlogs-report.")
     with ScratchFolder("auditlogs-report-") as scratch:
         files = spool(sys.stdin.buffer, known, scratch.path)
         with open_files(files, "Singer messages", known, known_keys()) as database:

@@ -257,3 +257,11 @@ def test_without_the_extra_the_command_says_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "pip install 'tap-auditlogs[report]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["--from", "-"])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == ("Error: Standard input is closed: pipe Singer messages into auditlogs-report.\n")
