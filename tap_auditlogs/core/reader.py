@@ -17,6 +17,13 @@ if t.TYPE_CHECKING:
 
     Message: t.TypeAlias = dict[str, t.Any]
 
+_KINDS: t.Final[dict[str, tuple[type, str]]] = {
+    "type": (str, "a text"),
+    "stream": (str, "a text"),
+    "schema": (dict, "a JSON object"),
+    "record": (dict, "a JSON object"),
+}
+
 
 class MessageReader(GenericSingerReader[bytes]):
     """Decodes each line with every digit of its numbers, and never shows a line in an error."""
@@ -48,16 +55,18 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self._invalid_line("is not JSON") from error
         if not isinstance(message, dict):
             raise self._invalid_line("is not a JSON object")
+        for key, (kind, name) in _KINDS.items():
+            if key in message and not isinstance(message[key], kind):
+                raise self._invalid_line(f"has a {key} that is not {name}")
         return message
 
     @staticmethod
     @override
     def assert_line_requires(line_dict: Message, requires: set[str]) -> None:
         if missing := requires - line_dict.keys():
-            kind = line_dict.get("type", "message without a type")
-            msg = (
-                f"Standard input holds a {kind!s:.20} that lacks {', '.join(sorted(missing))}: is it from a Singer tap?"
-            )
+            # the SDK checks the schema in a SCHEMA in the same way
+            kind = "schema" if "properties" in requires else line_dict.get("type", "message")
+            msg = f"Standard input holds a {kind} that lacks {', '.join(sorted(missing))}: is it from a Singer tap?"
             raise TapError(msg)
 
     @override

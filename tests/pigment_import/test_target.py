@@ -101,6 +101,13 @@ def test_other_messages_are_refused_in_one_line(tmp_path: Path, kind: str) -> No
         (b'{"type": "WHAT", "value": "personal"}\n', "Line 1 of standard input has the unknown type 'WHAT'"),
         (b'{"stream": "personal"}\n', "lacks type"),
         (b'{"type": "RECORD", "stream": "a"}\n', "a RECORD that lacks record"),
+        (b'{"stream": "a"}\n', "holds a message that lacks type"),
+        (b'{"type": ["RECORD"]}\n', "Line 1 of standard input has a type that is not a text"),
+        (b'{"type": "RECORD", "stream": ["a"], "record": {}}\n', "has a stream that is not a text"),
+        (b'{"type": "SCHEMA", "stream": "a", "schema": null}\n', "has a schema that is not a JSON object"),
+        (b'{"type": "SCHEMA", "stream": "a", "schema": {"type": "object"}}\n', "a schema that lacks properties"),
+        (b'{"type": "RECORD", "stream": "a", "record": null}\n', "Line 1 of standard input has a record that"),
+        (b'{"type": "RECORD", "stream": "a", "record": [1]}\n', "a record that is not a JSON object"),
         (lines([record("a", id=1)]), "`a` has a RECORD before its SCHEMA"),
     ],
 )

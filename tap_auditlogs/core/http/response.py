@@ -70,7 +70,7 @@ def decode_json(body: bytes) -> t.Any:
     except RecursionError as error:
         msg = "nested too deep"
         raise ValueError(msg) from error
-    logger.warning("An answer contained NaN, an infinity or a lone surrogate; it was replaced and the rows kept.")
+    logger.warning("JSON contained NaN, an infinity or a lone surrogate; it was replaced and the rows kept.")
     return mended
 
 
