@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from tap_auditlogs.core.errors import StateError
 from tap_auditlogs.core.progress import RecordCounter
-from tap_auditlogs.core.rows import ACCOUNT, ACCOUNT_PROPERTY, RowShaper, camel_case, without_nul
+from tap_auditlogs.core.rows import ACCOUNT, ACCOUNT_PROPERTY, ADDITIONAL_PROPERTIES, RowShaper, camel_case, without_nul
 from tap_auditlogs.core.sdk_hooks import PagedStream
 from tap_auditlogs.core.state import Bookmark
 from tap_auditlogs.core.times import format_timestamp, parse_timestamp
@@ -130,7 +130,10 @@ class AuditStream(PagedStream, abc.ABC):
 
     def _complete(self, entry: CatalogEntry) -> None:
         """Set the key, and add what a catalog from before this version, or before a setting, lacks."""
-        properties = {**self.schema["properties"], **entry.schema.to_dict().get("properties", {})}
+        own = self.schema["properties"]
+        properties = {**own, **entry.schema.to_dict().get("properties", {})}
+        if ADDITIONAL_PROPERTIES in own:  # its type may depend on a setting
+            properties[ADDITIONAL_PROPERTIES] = own[ADDITIONAL_PROPERTIES]
         entry.schema = Schema.from_dict({**self.schema, "properties": properties})
         entry.stream = self.name  # the SDK's messages have no other
         entry.key_properties = list(self.primary_keys)  # SCHEMA messages have those of the entry

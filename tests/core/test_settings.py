@@ -51,6 +51,10 @@ def test_valid_settings_have_no_fault() -> None:
         (pigment(lookback_hours=SECRET), "pigment.lookback_hours: must be of type number"),
         (pigment(lookback_hours=-1), "pigment.lookback_hours: must be at least 0"),
         ({**VALID, "request_timeout_seconds": 0}, "request_timeout_seconds: must be greater than 0"),
+        (
+            {"index_exchange": {"client_key": SECRET, "account": "a", "hourly_dimensions": ["account"]}},
+            "index_exchange: hourly_dimensions must not name account",
+        ),
         ({**VALID, "request_timeout_seconds": 1e10}, "request_timeout_seconds: must be at most 86400"),
         (
             {"openx": {"lookback_days": 1e10, "full_scan_every_days": 1e10}},

@@ -17,6 +17,7 @@ from pyarrow.dataset import dataset
 from auditlogs_demo.database import SCHEMA
 from auditlogs_sandbox.vendors.index_exchange.files import HourKey
 from auditlogs_sandbox.vendors.index_exchange.generator import GeneratedFile
+from tap_auditlogs.tap import TapAuditLogs
 from tap_auditlogs.vendors.index_exchange.bulk import regular
 from tests.support.postgres import load, postgres_server
 from tests.support.tap_runs import sync
@@ -87,6 +88,17 @@ def _with_extra(row: dict[str, t.Any]) -> dict[str, t.Any]:
     """Read the JSON text of `additional_properties`."""
     extra = row["additional_properties"]
     return {**row, "additional_properties": None if extra is None else json.loads(extra)}
+
+
+def test_a_catalog_from_before_or_after_batches_does_not_change_what_the_schema_says(
+    config: Settings, tmp_path: Path
+) -> None:
+    batches = with_batches(config, tmp_path, "parquet")
+    for settings, older in ((config, batches), (batches, config)):
+        wanted = sync(settings).schemas("index_exchange_impressions")
+        catalog = TapAuditLogs(config=older).catalog_dict
+        found = sync(settings, None, catalog).schemas("index_exchange_impressions")
+        assert [schema["properties"] for schema in found] == [schema["properties"] for schema in wanted]
 
 
 # Several files

@@ -6,6 +6,7 @@ import typing as t
 
 from singer_sdk import typing as th
 
+from tap_auditlogs.core.rows import ACCOUNT
 from tap_auditlogs.core.settings import url_setting
 from tap_auditlogs.vendors.index_exchange.columns import HOURLY_PROPERTIES
 
@@ -116,5 +117,5 @@ def check_settings(settings: Settings) -> Iterator[str]:
     dimensions = settings.get("hourly_dimensions", DEFAULT_DIMENSIONS)
     if len(set(dimensions)) != len(dimensions):
         yield "hourly_dimensions names a column twice"
-    if reserved := sorted(set(dimensions) & HOURLY_PROPERTIES):
+    if reserved := sorted(set(dimensions) & (HOURLY_PROPERTIES | ({ACCOUNT} & settings.keys()))):
         yield f"hourly_dimensions must not name {', '.join(reserved)}: the table has a property of that name"
