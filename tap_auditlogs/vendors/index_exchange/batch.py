@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+import zlib
 
 from upath import UPath
 
@@ -16,10 +17,31 @@ if t.TYPE_CHECKING:
 
 MOST_ROWS = 50_000
 """More rows in one file would only take more memory, here and in the target."""
+_COMPRESSION_LEVEL = 1
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class BatchError(TapError):
     """A BATCH file cannot be written."""
+
+
+class _CollectedFile:
+    """The pieces of a file. Lines are compressed as they come, since those of a whole file take much memory."""
+
+    def __init__(self, compressor: t.Any = None) -> None:
+        self.rows = 0
+        self._compressor = compressor
+        self._pieces: list[t.Any] = []
+
+    def add(self, rows: int, piece: t.Any) -> None:
+        self.rows += rows
+        self._pieces.append(self._compressor.compress(piece) if self._compressor else piece)
+
+    def finish(self) -> tuple[int, list[t.Any]]:
+        """Return how many rows it has, and its pieces."""
+        if self._compressor:
+            self._pieces.append(self._compressor.flush())
+        return self.rows, self._pieces
 
 
 class BatchFiles:
@@ -84,16 +106,21 @@ class BatchFiles:
 
     def _collect(self, pieces: Iterable[tuple[int, t.Any]]) -> Iterator[tuple[int, list[t.Any]]]:
         """Collect pieces up to the rows of a file."""
-        collected: list[t.Any] = []
-        rows = 0
+        file = self._new_file()
         for count, piece in pieces:
-            if rows + count > self._most_rows:
-                yield rows, collected
-                collected, rows = [], 0
-            collected.append(piece)
-            rows += count
-        if collected:
-            yield rows, collected
+            if file.rows + count > self._most_rows:
+                yield file.finish()
+                file = self._new_file()
+            file.add(count, piece)
+        if file.rows:
+            yield file.finish()
+
+    def _new_file(self) -> _CollectedFile:
+        if self.is_parquet or not self._is_gzip:
+            return _CollectedFile()
+        from isal import isal_zlib  # noqa: PLC0415 - as above
+
+        return _CollectedFile(isal_zlib.compressobj(_COMPRESSION_LEVEL, wbits=_GZIP))
 
     def _encode(self, collected: tuple[int, list[t.Any]]) -> tuple[int, bytes]:
         from tap_auditlogs.vendors.index_exchange import bulk  # noqa: PLC0415 - as above
@@ -101,7 +128,7 @@ class BatchFiles:
         rows, pieces = collected
         if self.is_parquet:
             return rows, bulk.to_parquet(pieces, gzip=self._is_gzip)
-        return rows, bulk.compress(pieces) if self._is_gzip else b"".join(pieces)
+        return rows, b"".join(pieces)
 
     def _remove(self, urls: Iterable[str]) -> None:
         for url in urls:

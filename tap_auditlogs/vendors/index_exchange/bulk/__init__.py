@@ -11,7 +11,7 @@ This package needs the extra `bulk`. Import it where it is used: polars must not
 
 from __future__ import annotations
 
-from tap_auditlogs.vendors.index_exchange.bulk.lines import RowFormat, compress, json_lines, record_lines
+from tap_auditlogs.vendors.index_exchange.bulk.lines import RowFormat, json_lines, record_lines
 from tap_auditlogs.vendors.index_exchange.bulk.regular import IrregularFileError, RegularFile, in_order
 from tap_auditlogs.vendors.index_exchange.bulk.tables import tables, to_parquet
 from tap_auditlogs.vendors.index_exchange.bulk.totals import total_rows
@@ -20,7 +20,6 @@ __all__ = [
     "IrregularFileError",
     "RegularFile",
     "RowFormat",
-    "compress",
     "in_order",
     "json_lines",
     "record_lines",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import typing as t
-import zlib
 from dataclasses import dataclass
 
 import polars as pl
-from isal import isal_zlib
 
 from tap_auditlogs.core.record_message import record_envelope
 from tap_auditlogs.core.rows import ADDITIONAL_PROPERTIES
@@ -16,7 +14,7 @@ from tap_auditlogs.vendors.index_exchange.bulk.cells import MemberColumn, join_e
 from tap_auditlogs.vendors.index_exchange.bulk.regular import in_order
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_auditlogs.vendors.index_exchange.bulk.regular import RegularFile
     from tap_auditlogs.vendors.index_exchange.columns import Kind
@@ -24,8 +22,6 @@ if t.TYPE_CHECKING:
 
 _MOST_ROWS = 1 << 11
 """Larger pieces would not stay in the processor's caches."""
-_COMPRESSION_LEVEL = 1
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
@@ -58,12 +54,6 @@ def _lines(file: RegularFile, encoder: _Encoder) -> Iterator[tuple[int, bytes]]:
     for table in in_order(encoder.encode, file.frames(encoder.schema)):
         for rows in table.iter_slices(encoder.rows_per_piece):
             yield len(rows), _write(rows)
-
-
-def compress(pieces: Iterable[bytes]) -> bytes:
-    """Make a gzip file of pieces of lines, quickly rather than well compressed."""
-    target = isal_zlib.compressobj(_COMPRESSION_LEVEL, wbits=_GZIP)
-    return b"".join([*map(target.compress, pieces), target.flush()])
 
 
 class _Encoder:
