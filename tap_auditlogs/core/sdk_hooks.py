@@ -21,7 +21,7 @@ singer-sdk 0.54.9 and 0.55.0b7, and exist since the version named.
 | `Target._process_batch_message` | 0.11 | Refused in one line |
 | `Target._process_activate_version_message` | 0.1 | Refused in one line |
 | `PluginBase._validate_config` | 0.1 | The SDK's messages show the value of a wrong setting, secrets included |
-| `PluginBase._env_var_config` | 0.4 | The SDK's fails with a traceback, and leaves numbers with a fraction text |
+| `PluginBase._env_var_config` | 0.4 | The SDK's fails with a traceback, and misreads fractions and mistyped booleans |
 | `PluginBase._setup_signal_handlers` | 0.40 | The SDK's handlers exit with 0 and may cut into a line |
 """
 
@@ -64,6 +64,11 @@ __all__ = [
     "PagedStream",
     "StorageTarget",
 ]
+
+_BOOLEANS: t.Final = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 
 
 class PagedStream(Stream, abc.ABC):
@@ -203,9 +208,12 @@ class HookedPlugin(PluginBase, abc.ABC):
                 found = parse_environment_config({"properties": {name: spec}}, cls._env_var_prefix)
                 if "number" in spec.get("type", ()):
                     found = {name: float(text) for name, text in found.items()}
-            except ValueError:
+                if "boolean" in spec.get("type", ()):  # the SDK takes any other text for false
+                    found = {name: _BOOLEANS[os.environ[variable].strip().lower()] for name in found}
+            except (KeyError, ValueError):
                 faults.append(
-                    f"{name}: the environment variable {variable} cannot be read; objects and lists are written as JSON"
+                    f"{name}: the environment variable {variable} cannot be read; objects and lists are written as "
+                    "JSON, booleans as true or false"
                 )
             else:
                 config |= found

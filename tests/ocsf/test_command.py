@@ -115,6 +115,19 @@ def test_settings_come_from_a_file_or_from_the_environment(tmp_path: Path) -> No
     assert json.loads(event["ocsf"]["raw_data"]) == PIGMENT
 
 
+def test_a_mistyped_boolean_in_the_environment_is_not_taken_for_false() -> None:
+    done = run("--config=ENV", given=LINE, AUDITLOGS_OCSF_HASH_LICENSE_KEYS="enabled")
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert b"AUDITLOGS_OCSF_HASH_LICENSE_KEYS cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize(("text", "raw"), [("True ", True), ("ON", True), ("0", False), ("no", False)])
+def test_booleans_in_the_environment_have_several_spellings(text: str, raw: bool) -> None:
+    (event,) = events_in(run("--config=ENV", given=LINE, AUDITLOGS_OCSF_INCLUDE_RAW_DATA=text).stdout)
+    assert ("raw_data" in event["ocsf"]) is raw
+
+
 def test_a_wrong_setting_is_told_in_one_line_and_nothing_is_written(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"only_unifed": True}))
