@@ -172,6 +172,21 @@ class RegistryTap(HookedTap):
 
     @classmethod
     @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        # Unchecked, since streams are listed before all settings are there; streams may fail on one of a wrong type.
+        try:
+            super().cb_discover(ctx, param, value)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            config = ctx.params["config"]
+            try:
+                cls(config=config.config, parse_env_config=config.parse_env, setup_mapper=False)
+            except ConfigValidationError as error:
+                log_config_faults(error)
+                ctx.exit(EXIT_FAILED)
+            raise
+
+    @classmethod
+    @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         if value == CliTestOptionValue.All.value:
             ctx.exit(cls._run(ctx.params.get("config"), record_limit=1))
@@ -179,6 +194,9 @@ class RegistryTap(HookedTap):
             super().cb_test(ctx, param, value)
         except ConfigValidationError as error:
             log_config_faults(error)
+            ctx.exit(EXIT_FAILED)
+        except (MapExpressionError, StreamMapConfigError) as error:
+            cls.logger.error("%s", _tell_map_fault(error))  # noqa: TRY400 - a traceback would not help
             ctx.exit(EXIT_FAILED)
 
     @classmethod
@@ -209,12 +227,15 @@ class RegistryTap(HookedTap):
                     message_writer=writer,
                 )
             except (MapExpressionError, StreamMapConfigError) as error:
-                msg = f"The setting stream_maps cannot be used: {error}"
-                raise TapError(msg) from error
+                raise TapError(_tell_map_fault(error)) from error
             except RecursionError as error:
                 raise TapError("The configuration, the state or the catalog is nested too deep.") from error
 
         return run(make_tap, record_limit=record_limit)
+
+
+def _tell_map_fault(error: Exception) -> str:
+    return f"The setting stream_maps cannot be used: {error}"
 
 
 def _tell_config_fault(error: Exception) -> str:

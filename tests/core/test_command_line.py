@@ -116,7 +116,27 @@ def test_discovery_needs_no_valid_settings(tap_runner: TapRunner, config: t.Any)
     assert json.loads(done.stdout)["streams"]
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"pigment": SECRET}, "Settings: pigment: must be of type object"),
+        (
+            {"index_exchange": {"client_key": SECRET}, "batch_config": {"encoding": {"format": "jsonl"}}},
+            "Settings: batch_config.storage: missing root, such as s3://bucket/folder",
+        ),
+    ],
+)
+def test_settings_with_which_no_stream_can_be_listed_are_told(tap_runner: TapRunner, config: t.Any, told: str) -> None:
+    assert told in failed_in_one_line(tap_runner.run("--discover", config=config))
+
+
 # Settings.
+
+
+@pytest.mark.parametrize("arguments", [[], ["--test"], ["--test=schema"]])
+def test_a_stream_map_that_cannot_be_parsed_is_told(tap_runner: TapRunner, arguments: list[str]) -> None:
+    config = {**CLOSED, "stream_maps": {"*": {"more": "1 +"}}}
+    assert "The setting stream_maps cannot be used: " in failed_in_one_line(tap_runner.run(*arguments, config=config))
 
 
 @pytest.mark.parametrize("arguments", [[], ["--test"], ["--test=schema"]])
