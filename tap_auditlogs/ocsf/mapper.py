@@ -194,8 +194,9 @@ class OcsfMapper(ReaderCommand, HookedMapper):
     @override
     def map_batch_message(self, message_dict: Json) -> Iterable[Message]:
         logger.warning(
-            "A BATCH message of `%s` was passed on without audit events, which are made from RECORD messages only.",
+            "A BATCH message of `%s` %s without audit events, which are made from RECORD messages only.",
             message_dict["stream"],
+            "was left out" if self.config["only_unified"] else "was passed on",
         )
         return ()
 

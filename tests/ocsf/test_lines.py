@@ -206,6 +206,13 @@ def test_a_record_among_many_that_pass_is_not_overlooked(monkeypatch: pytest.Mon
             assert without_additions(written) == given
 
 
+@pytest.mark.parametrize(("only_unified", "told"), [(False, "was passed on"), (True, "was left out")])
+def test_a_batch_that_gives_no_events_is_told(caplog: pytest.LogCaptureFixture, only_unified: bool, told: str) -> None:
+    batch = line(type="BATCH", stream="pigment_audit_events", encoding={}, manifest=["file:///a"])
+    assert run_mapper(batch, only_unified=only_unified) == (b"" if only_unified else batch)
+    assert f"A BATCH message of `pigment_audit_events` {told} without audit events" in caplog.text
+
+
 def test_only_unified_leaves_the_vendors_streams_out() -> None:
     messages = [each for each in MESSAGES if each.startswith(b'{"type"') and each != UNREADABLE]
     assert run_mapper(UNREADABLE, only_unified=True).count(b"\n") == 2
