@@ -8,12 +8,14 @@ import os
 import sys
 import typing as t
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException, ConfigValidationError
 
 from tap_auditlogs.core.errors import OutputError, SkippedStreamError, unit_failure
 from tap_auditlogs.core.interrupts import interrupts
 from tap_auditlogs.core.progress import logs_above_bars
+from tap_auditlogs.core.times import parse_timestamp
 from tap_auditlogs.core.writer import MessageWriter
 
 if t.TYPE_CHECKING:
@@ -91,6 +93,12 @@ def _sync_streams(tap: Tap, record_limit: int | None) -> int:
     if not streams:
         logger.error("No stream is selected. Check the catalog or the `select` rules.")
         return EXIT_FAILED
+    if (start := tap.config.get("start_date")) and parse_timestamp(start) > datetime.now(UTC):
+        logger.warning(
+            "start_date %s lies in the future. Streams without a bookmark read nothing, and their bookmarks may pass "
+            "records that are there: after a mistake, remove them from the state.",
+            start,
+        )
     failures: list[_Failure] = []
     if record_limit is not None:
         for stream in streams:

@@ -106,6 +106,14 @@ def test_a_complete_run_ends_with_0_and_a_last_state(sandbox: Sandbox, tap_runne
     assert "All 4 streams are complete" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(("start", "told"), [("2099-01-01", True), ("2020-01-01", False)])
+def test_a_start_date_in_the_future_is_told(sandbox: Sandbox, tap_runner: TapRunner, start: str, told: bool) -> None:
+    done = tap_runner.run(config={**config_of(sandbox), "start_date": start})
+    assert done.code == 0, done.stderr
+    assert (f"start_date {start} lies in the future" in done.stderr) == told
+    assert bool(done.records("pigment_audit_events")) != told
+
+
 # Signals.
 
 
