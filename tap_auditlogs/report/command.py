@@ -7,6 +7,7 @@ import sys
 import typing as t
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -68,7 +69,9 @@ def _parse_time(_context: click.Context, _option: click.Parameter, value: str | 
 @click.option(
     "--since", callback=_parse_time, help="Beginning of the period, inclusive. [default: 30 days before its end]"
 )
-@click.option("--until", callback=_parse_time, help="End of the period, exclusive. [default: the latest loaded row]")
+@click.option(
+    "--until", callback=_parse_time, help="End of the period, exclusive. [default: the hour after the latest row]"
+)
 @click.option("--time-zone", callback=_parse_zone, default="UTC", help="Zone of days, hours and times without offset.")
 @click.option(
     "--images", type=click.Path(file_okay=False, path_type=Path), help="Also write each chart here, as PNG and SVG."
@@ -80,6 +83,7 @@ def _parse_time(_context: click.Context, _option: click.Parameter, value: str | 
     default="auditlogs-report.html",
     help="The page to write.",
 )
+@click.version_option(version("tap-auditlogs"))
 def main(  # noqa: PLR0913, PLR0917 - one for each option
     place: str,
     schema: str | None,

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import typing as t
+from importlib.metadata import version
 
 import duckdb
 import pytest
@@ -75,6 +76,12 @@ def test_a_message_says_what_to_do(arguments: list[str], message: str, tmp_path:
     assert message in printed
     assert PASSWORD not in printed
     assert not (folder / "missing.sqlite").exists()
+
+
+def test_it_says_its_version() -> None:
+    result = CliRunner().invoke(main, ["--version"])
+    assert result.exit_code == 0
+    assert version("tap-auditlogs") in result.output
 
 
 def test_a_full_disk_is_an_error_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
