@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import typing as t
 from pathlib import Path
@@ -21,6 +22,11 @@ def pytest_configure() -> None:
     """Let SIGINT end what tests start: a job in the background ignores it, and so would all that it starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one more worker than there are processors, since many tests wait for processes and timeouts."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,6 +20,8 @@ STALL_SECONDS = 10.0
 """A target that takes nothing for this long will not take the last STATE either."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_MOST_REMOVALS = 100
+"""Another thread may still write to a folder that is being removed."""
 
 
 class Output(t.Protocol):
@@ -39,6 +41,7 @@ class Interrupts:
     Attributes:
         output: What to finish before the process ends.
         scratch: Folders to remove before the process ends.
+        scratch_lock: Held while a folder is made and added.
     """
 
     output: Output | None = None
@@ -46,6 +49,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.scratch: set[Path] = set()
+        self.scratch_lock = threading.Lock()
 
     def install(self, farewell: str = _farewell) -> None:
         """Take over both signals; called by the commands before they import anything that takes time.
@@ -63,7 +67,7 @@ class Interrupts:
         signum = signal.sigwait(_SIGNALS)
         try:
             self._end_by(signal.Signals(signum).name)
-            self._remove_scratch()
+            self.remove_scratch()
         finally:
             os._exit(128 + signum)
 
@@ -77,11 +81,16 @@ class Interrupts:
                 STALL_SECONDS,
             )
 
-    def _remove_scratch(self) -> None:
+    def remove_scratch(self) -> None:
+        """Remove the scratch folders; no thread makes one any more."""
         import shutil  # noqa: PLC0415 - would delay `install`, until which Python prints a traceback on SIGINT
 
-        for folder in tuple(self.scratch):
-            shutil.rmtree(folder, ignore_errors=True)
+        self.scratch_lock.acquire()  # for good
+        for folder in self.scratch.copy():
+            for _ in range(_MOST_REMOVALS):
+                shutil.rmtree(folder, ignore_errors=True)
+                if not folder.exists():
+                    break
 
 
 def _finish(output: Output) -> bool:

@@ -22,9 +22,10 @@ class ScratchFolder:
     """
 
     def __init__(self, prefix: str) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=prefix))
         self._is_kept = False
-        interrupts.scratch.add(self.path)
+        with interrupts.scratch_lock:
+            self.path = Path(tempfile.mkdtemp(prefix=prefix))
+            interrupts.scratch.add(self.path)
 
     def keep(self) -> None:
         """Do not remove the folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from auditlogs_sandbox.server import Sandbox
 from auditlogs_sandbox.vendors.pigment import PigmentSandbox
+from tap_auditlogs.core.interrupts import Interrupts
 from tap_auditlogs.core.scratch import ScratchFolder
 from tests.support.tap_process import environment
 
@@ -108,3 +110,23 @@ def test_a_scratch_folder_is_removed_unless_it_is_kept(tmp_path: Path, monkeypat
         (removed.path / "file").touch()
         kept.keep()
     assert list(tmp_path.iterdir()) == [kept.path]
+
+
+def test_a_folder_that_another_thread_still_writes_to_is_removed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    remove = shutil.rmtree
+    removals: list[Path] = []
+
+    def remove_before_a_last_write(path: Path, *, ignore_errors: bool) -> None:
+        removals.append(path)
+        if len(removals) > 1:
+            remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_before_a_last_write)
+    interrupts = Interrupts()
+    interrupts.scratch.add(folder)
+    interrupts.remove_scratch()
+    assert not folder.exists()

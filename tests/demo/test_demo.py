@@ -115,7 +115,8 @@ def check_answers(answers: list[list[tuple[t.Any, ...]]], truth: dict[str, list[
     assert any(after for *_, after in changes)
     assert {vendor for _, vendor, *_ in actions} >= {"pigment"}
     failed = [row for row in truth["cryptolens_web_api_log"] if str(row["state"]).startswith(("202",))]
-    assert len(failures) == min(24, len({row["time"] // 3600 for row in failed}))
+    assert len(failures) < 24  # or else some would be left out
+    assert sum(count for _, count in failures) == len(failed)
     assert all(count for _, count in failures)
 
 
