@@ -78,9 +78,9 @@ def test_nothing_is_left_behind(http: requests.Session) -> None:
         assert ask(sandbox, http).status_code == 200
         port = int(sandbox.url.rpartition(":")[2])
     deadline = time.monotonic() + 5
-    while set(threading.enumerate()) != before and time.monotonic() < deadline:
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # threads of other tests may have ended
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
