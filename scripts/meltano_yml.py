@@ -163,6 +163,8 @@ def report_declaration() -> str:
 def report_settings() -> Iterator[Setting]:
     """Spell the options of the report as Meltano does; it reads them from the environment."""
     for option in command.main.params:
+        if not option.expose_value:  # such as --version
+            continue
         name = option.opts[0].removeprefix("--").replace("-", "_")
         flag = isinstance(option, click.Option) and option.is_flag
         setting: Setting = {

@@ -117,7 +117,6 @@ class AuditStream(PagedStream, abc.ABC):
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
-        # A catalog that asks for FULL_TABLE would make targets delete what the vendor no longer keeps.
         keys = self.primary_keys
         super().apply_catalog(catalog)
         self.primary_keys = keys  # a catalog may have none, or be older than the setting `account`
@@ -126,6 +125,7 @@ class AuditStream(PagedStream, abc.ABC):
         else:
             self._complete(entry)
         self.replication_key = self._bookmarked_key
+        # A catalog that asks for FULL_TABLE would make targets delete what the vendor no longer keeps.
         self.forced_replication_method = None
 
     def _complete(self, entry: CatalogEntry) -> None:

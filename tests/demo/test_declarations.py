@@ -10,6 +10,7 @@ from scripts.meltano_yml import (
     MELTANO_YML,
     complete_schema,
     credentials_of,
+    report_settings,
     settings_of,
     with_declaration,
 )
@@ -36,6 +37,12 @@ def extractor(project: dict[str, t.Any]) -> dict[str, t.Any]:
 def test_the_tap_is_declared_as_the_code_has_it() -> None:
     text = MELTANO_YML.read_text()
     assert text == with_declaration(text), "run: uv run python -m scripts.meltano_yml"
+
+
+def test_what_only_the_command_line_takes_is_no_setting_of_the_report() -> None:
+    names = {setting["name"] for setting in report_settings()}
+    assert "until" in names
+    assert "version" not in names
 
 
 def test_what_is_declared_reads_back_as_the_settings_of_the_code(extractor: dict[str, t.Any]) -> None:

@@ -14,16 +14,22 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COMMAND = str(Path(sys.executable).with_name("tap-auditlogs"))
-_INHERITED = ("PROXY", "TAP_AUDITLOGS_", "_CA_BUNDLE", "LOGLEVEL", "SINGER_SDK_LOG_CONFIG", "SSL_CERT_FILE")
-_WITHOUT_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # each of hundreds of processes would compile this repository again
+_INHERITED = (
+    "PROXY",
+    "TAP_AUDITLOGS_",
+    "_CA_BUNDLE",
+    "LOGLEVEL",
+    "SINGER_SDK_LOG_CONFIG",
+    "SSL_CERT_FILE",
+    "PYTHONDONTWRITEBYTECODE",  # each of hundreds of processes would compile this repository again
+)
 
 Message: t.TypeAlias = "dict[str, t.Any]"
 
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment with these variables and without those that would change a run."""
-    others = (*_INHERITED, _WITHOUT_BYTECODE)
-    own = {name: value for name, value in os.environ.items() if not any(part in name.upper() for part in others)}
+    own = {name: value for name, value in os.environ.items() if not any(part in name.upper() for part in _INHERITED)}
     return {**own, **variables}
 
 
